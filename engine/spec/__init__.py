@@ -1,0 +1,16 @@
+"""How a block is declared: parameters, ports, context. Imported by every block file; knows no block."""
+
+from engine.spec.block import BlockSpec, Measured, block, spec_of
+from engine.spec.context import ExecutionPlan, RunContext
+from engine.spec.params import BlockParams, param
+
+__all__ = [
+    "BlockParams",
+    "BlockSpec",
+    "ExecutionPlan",
+    "Measured",
+    "RunContext",
+    "block",
+    "param",
+    "spec_of",
+]

@@ -1,0 +1,219 @@
+/**
+ * Reading a pipeline document: parse, address ports, walk wires.
+ *
+ * Pure functions on plain data. `parseDocument` is the only door through which foreign JSON enters the builder.
+ */
+import {
+  type BlockEntry,
+  DOCUMENT_FORMAT,
+  type Message,
+  type Note,
+  type PipelineDocument,
+  type Point,
+  type Wire,
+  message,
+} from "./types";
+
+export const BLOCK_ID = /^[a-z][a-z0-9_]*$/;
+
+export function emptyDocument(name = "Untitled"): PipelineDocument {
+  return {
+    format: DOCUMENT_FORMAT,
+    name,
+    seed: 0,
+    blocks: {},
+    wires: [],
+    layout: { positions: {}, notes: [], frames: [] },
+  };
+}
+
+/** Split `block.port` into its two names. */
+export function splitAddress(address: string): { block: string; port: string } {
+  const dot = address.indexOf(".");
+  return dot < 0
+    ? { block: address, port: "" }
+    : { block: address.slice(0, dot), port: address.slice(dot + 1) };
+}
+
+export function wiresInto(document: PipelineDocument, address: string): readonly Wire[] {
+  return document.wires.filter(([, to]) => to === address);
+}
+
+export function wiresOfBlock(document: PipelineDocument, id: string): readonly Wire[] {
+  return document.wires.filter(
+    ([from, to]) => splitAddress(from).block === id || splitAddress(to).block === id,
+  );
+}
+
+/** Blocks that `id` needs, directly or not (without itself). */
+export function ancestors(document: PipelineDocument, id: string): Set<string> {
+  return reach(document, id, ([from, to]) => [splitAddress(to).block, splitAddress(from).block]);
+}
+
+/** Blocks that need `id`, directly or not (without itself). */
+export function descendants(document: PipelineDocument, id: string): Set<string> {
+  return reach(document, id, ([from, to]) => [splitAddress(from).block, splitAddress(to).block]);
+}
+
+function reach(
+  document: PipelineDocument,
+  start: string,
+  step: (wire: Wire) => readonly [here: string, there: string],
+): Set<string> {
+  const neighbours = new Map<string, string[]>();
+  for (const wire of document.wires) {
+    const [here, there] = step(wire);
+    const list = neighbours.get(here);
+    if (list) list.push(there);
+    else neighbours.set(here, [there]);
+  }
+  const seen = new Set<string>();
+  const queue = [start];
+  for (let block = queue.pop(); block !== undefined; block = queue.pop()) {
+    for (const next of neighbours.get(block) ?? []) {
+      if (seen.has(next) || next === start) continue;
+      seen.add(next);
+      queue.push(next);
+    }
+  }
+  return seen;
+}
+
+/** Block ids in the order a run would visit them; blocks on a cycle come last, in document order. */
+export function runOrder(document: PipelineDocument): string[] {
+  const waiting = new Map<string, number>(Object.keys(document.blocks).map((id) => [id, 0]));
+  const followers = new Map<string, string[]>();
+  for (const [from, to] of document.wires) {
+    const source = splitAddress(from).block;
+    const target = splitAddress(to).block;
+    if (!waiting.has(source) || !waiting.has(target)) continue;
+    waiting.set(target, (waiting.get(target) ?? 0) + 1);
+    followers.set(source, [...(followers.get(source) ?? []), target]);
+  }
+  const order = [...waiting].filter(([, count]) => count === 0).map(([id]) => id);
+  for (let index = 0; index < order.length; index += 1) {
+    for (const next of followers.get(order[index] as string) ?? []) {
+      const left = (waiting.get(next) ?? 0) - 1;
+      waiting.set(next, left);
+      if (left === 0) order.push(next);
+    }
+  }
+  const placed = new Set(order);
+  return [...order, ...Object.keys(document.blocks).filter((id) => !placed.has(id))];
+}
+
+/** Blocks that lie on a cycle, or behind one. */
+export function blocksOnCycle(document: PipelineDocument): Set<string> {
+  const onCycle = new Set<string>();
+  for (const id of Object.keys(document.blocks)) {
+    if (onCycle.has(id)) continue;
+    const after = descendants(document, id);
+    const closes = document.wires.some(
+      ([from, to]) =>
+        splitAddress(to).block === id &&
+        (splitAddress(from).block === id || after.has(splitAddress(from).block)),
+    );
+    if (closes) onCycle.add(id);
+  }
+  return onCycle;
+}
+
+export type Parsed =
+  | { readonly ok: true; readonly document: PipelineDocument }
+  | { readonly ok: false; readonly problem: Message };
+
+const refuse = (template: string, values: Message["values"] = {}): Parsed => ({
+  ok: false,
+  problem: message(template, values),
+});
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Turn foreign text or JSON into a document, or say what is wrong with it. */
+export function parseDocument(source: unknown): Parsed {
+  const raw = typeof source === "string" ? parseJson(source) : source;
+  if (!isRecord(raw)) return refuse("This is not a pipeline: it is not a JSON object.");
+  const format = raw.format;
+  if (typeof format !== "string" || !format.startsWith("deepseek.pipeline/"))
+    return refuse('This is not a pipeline: "format" should be {format}.', {
+      format: DOCUMENT_FORMAT,
+    });
+  if (Number(format.split("/")[1]) > 1)
+    return refuse("This pipeline was made by a newer version ({format}). Update the studio to open it.", {
+      format,
+    });
+  if (!isRecord(raw.blocks)) return refuse('This pipeline has no "blocks".');
+  const blocks: Record<string, BlockEntry> = {};
+  for (const [id, entry] of Object.entries(raw.blocks)) {
+    if (!BLOCK_ID.test(id) || !isRecord(entry) || typeof entry.type !== "string")
+      return refuse('The block "{block}" of this pipeline is malformed.', { block: id });
+    blocks[id] = parseBlock(entry.type, entry);
+  }
+  const wires = parseWires(raw.wires);
+  if (!wires) return refuse('The "wires" of this pipeline are malformed.');
+  return {
+    ok: true,
+    document: {
+      format: DOCUMENT_FORMAT,
+      name: typeof raw.name === "string" && raw.name ? raw.name : "Untitled",
+      seed: typeof raw.seed === "number" ? raw.seed : 0,
+      blocks,
+      wires,
+      layout: parseLayout(raw.layout, Object.keys(blocks)),
+    },
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function parseBlock(type: string, entry: Record<string, unknown>): BlockEntry {
+  return {
+    type,
+    params: isRecord(entry.params) ? entry.params : {},
+    ...(typeof entry.label === "string" && entry.label ? { label: entry.label } : {}),
+    ...(entry.bypass === true ? { bypass: true } : {}),
+  };
+}
+
+function parseWires(raw: unknown): Wire[] | null {
+  if (raw === undefined) return [];
+  if (!Array.isArray(raw)) return null;
+  const wires: Wire[] = [];
+  for (const wire of raw) {
+    if (!Array.isArray(wire) || typeof wire[0] !== "string" || typeof wire[1] !== "string")
+      return null;
+    wires.push([wire[0], wire[1]]);
+  }
+  return wires;
+}
+
+function parsePoint(raw: unknown): Point | null {
+  return Array.isArray(raw) && Number.isFinite(raw[0]) && Number.isFinite(raw[1])
+    ? [raw[0] as number, raw[1] as number]
+    : null;
+}
+
+function parseLayout(raw: unknown, ids: readonly string[]): PipelineDocument["layout"] {
+  const layout = isRecord(raw) ? raw : {};
+  const known = isRecord(layout.positions) ? layout.positions : {};
+  const positions: Record<string, Point> = {};
+  ids.forEach((id, index) => {
+    positions[id] = parsePoint(known[id]) ?? [80 + (index % 6) * 300, 120 + Math.floor(index / 6) * 220];
+  });
+  const notes = (Array.isArray(layout.notes) ? layout.notes : []).flatMap((note): Note[] => {
+    const position = isRecord(note) ? parsePoint(note.position) : null;
+    if (!isRecord(note) || !position || typeof note.id !== "string") return [];
+    const size = parsePoint(note.size);
+    return [
+      { id: note.id, text: String(note.text ?? ""), position, ...(size ? { size } : {}) },
+    ];
+  });
+  return { positions, notes, frames: Array.isArray(layout.frames) ? layout.frames : [] };
+}

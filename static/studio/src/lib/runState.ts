@@ -1,0 +1,196 @@
+/**
+ * What a page knows about a run, as a pure function of the events it has seen.
+ *
+ * `reduceRun` is called by the live hook for every batch; the run page, the builder and the tests read
+ * the result. It knows nothing of sockets, React or the server's addresses.
+ */
+import { appendPoints, decodePoints, EMPTY_TAIL, type Tail } from "./tail";
+import type { BlockRun, Json, Run, RunEvent } from "./types";
+
+export interface LogLine {
+  seq: number;
+  t: number;
+  block: string | null;
+  level: string;
+  message: string;
+  template?: string;
+  values?: Record<string, Json>;
+}
+
+export interface SystemPoint {
+  t: number;
+  cpu: number;
+  memory_mib: number;
+  gpu: number | null;
+  gpu_memory_mib: number | null;
+}
+
+export interface RunState {
+  run: Run;
+  /** The last event that this state contains. */
+  seq: number;
+  log: readonly LogLine[];
+  tails: Readonly<Record<string, Tail>>;
+  system: readonly SystemPoint[];
+  cancelRequested: boolean;
+}
+
+export const MAX_LOG = 20_000;
+const MAX_SYSTEM = 5_000;
+
+export function initialRunState(run: Run): RunState {
+  return { run, seq: run.head_seq, log: [], tails: {}, system: [], cancelRequested: false };
+}
+
+/** After a reset: the server's state replaces ours; the log already shown stays. */
+export function resetRunState(state: RunState, run: Run, head: number): RunState {
+  return { ...initialRunState(run), seq: head, log: state.log, system: state.system };
+}
+
+function withBlock(state: RunState, block: string, change: Partial<BlockRun>): RunState {
+  const before: BlockRun = state.run.blocks[block] ?? { state: "waiting" };
+  const blocks = { ...state.run.blocks, [block]: { ...before, ...change } };
+  return { ...state, run: { ...state.run, blocks } };
+}
+
+function withRun(state: RunState, change: Partial<Run>): RunState {
+  return { ...state, run: { ...state.run, ...change } };
+}
+
+function withMetrics(state: RunState, block: string, metrics: Record<string, number> | undefined): RunState {
+  const found = Object.entries(metrics ?? {}).map(([name, value]) => [`${block}.${name}`, value] as const);
+  return found.length === 0
+    ? state
+    : withRun(state, { metrics: { ...state.run.metrics, ...Object.fromEntries(found) } });
+}
+
+function systemPoint(event: Extract<RunEvent, { type: "system" }>): SystemPoint {
+  const gpu = (Array.isArray(event.gpu) ? event.gpu[0] : event.gpu) as Record<string, number> | null | undefined;
+  return {
+    t: event.t ?? Date.now() / 1000,
+    cpu: event.cpu,
+    memory_mib: event.memory_mib,
+    gpu: gpu?.utilisation ?? null,
+    gpu_memory_mib: gpu?.memory_mib ?? null,
+  };
+}
+
+function applyBlockEvent(state: RunState, event: RunEvent): RunState | null {
+  switch (event.type) {
+    case "block_started":
+      return withBlock(state, event.block, { state: "running", reason: event.reason, error: null, progress: null });
+    case "block_cached":
+      return withMetrics(
+        withBlock(state, event.block, {
+          state: "cached",
+          reason: event.reason,
+          outputs: event.outputs,
+          metrics: event.metrics,
+          progress: null,
+        }),
+        event.block,
+        event.metrics,
+      );
+    case "block_done":
+      return withMetrics(
+        withBlock(state, event.block, {
+          state: "done",
+          duration_s: event.duration_s,
+          outputs: event.outputs,
+          metrics: event.metrics,
+          progress: null,
+        }),
+        event.block,
+        event.metrics,
+      );
+    case "block_failed":
+      return withBlock(state, event.block, { state: "failed", error: event.error, progress: null });
+    case "block_skipped":
+      return withBlock(state, event.block, { state: "skipped", because: event.because });
+    case "progress":
+      return withBlock(state, event.block, {
+        progress: { done: event.done, total: event.total, unit: event.unit, eta_s: event.eta_s },
+      });
+    default:
+      return null;
+  }
+}
+
+function applyRunEvent(state: RunState, event: RunEvent): RunState {
+  switch (event.type) {
+    case "run_started":
+      return withRun(state, { status: "running", plan: event.plan });
+    case "attempt_started":
+      return withRun(state, {
+        status: "running",
+        attempt: event.attempt,
+        device: event.device,
+        started: state.run.started ?? new Date((event.t ?? Date.now() / 1000) * 1000).toISOString(),
+      });
+    case "attempt_lost":
+      return withRun(state, { attempt: event.attempt, blocks: interruptRunning(state.run.blocks) });
+    case "run_cancel_requested":
+      return { ...state, cancelRequested: true };
+    case "run_done":
+      return withRun(state, {
+        status: event.status,
+        error: event.error ?? null,
+        duration_s: event.duration_s,
+        blocks: event.status === "succeeded" ? state.run.blocks : interruptRunning(state.run.blocks),
+      });
+    default:
+      return state;
+  }
+}
+
+function interruptRunning(blocks: Record<string, BlockRun>): Record<string, BlockRun> {
+  return Object.fromEntries(
+    Object.entries(blocks).map(([id, block]) => [
+      id,
+      block.state === "running" ? { ...block, state: "waiting" as const, progress: null } : block,
+    ]),
+  );
+}
+
+/**
+ * The state after a batch of events in ascending `seq`.
+ *
+ * Events at or before `state.seq` are left out, so that a replay after a reconnect changes nothing.
+ */
+export function reduceRun(state: RunState, events: readonly RunEvent[]): RunState {
+  let next = state;
+  const log: LogLine[] = [];
+  const system: SystemPoint[] = [];
+  const tails: Record<string, Tail> = {};
+  for (const event of events) {
+    if (event.seq <= next.seq) {
+      continue;
+    }
+    if (event.type === "metrics") {
+      const address = `${event.block}.${event.name}`;
+      tails[address] = appendPoints(tails[address] ?? next.tails[address] ?? EMPTY_TAIL, decodePoints(event));
+    } else if (event.type === "log") {
+      log.push({ ...event });
+    } else if (event.type === "system") {
+      system.push(systemPoint(event));
+    } else {
+      next = applyBlockEvent(next, event) ?? applyRunEvent(next, event);
+    }
+    next = { ...next, seq: event.seq };
+  }
+  if (Object.keys(tails).length > 0) {
+    const latest = Object.fromEntries(Object.entries(tails).map(([address, tail]) => [address, tail.last]));
+    next = { ...withRun(next, { metrics: { ...next.run.metrics, ...latest } }), tails: { ...next.tails, ...tails } };
+  }
+  if (log.length > 0) {
+    next = { ...next, log: [...next.log, ...log].slice(-MAX_LOG) };
+  }
+  if (system.length > 0) {
+    next = { ...next, system: [...next.system, ...system].slice(-MAX_SYSTEM) };
+  }
+  return next;
+}
+
+export function isOver(status: Run["status"]): boolean {
+  return status === "succeeded" || status === "failed" || status === "cancelled";
+}

@@ -18,12 +18,13 @@ import subprocess
 import sys
 import tempfile
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from engine.artifacts import digest_of, ref_classes
 from engine.errors import StudioError, UserError
+from engine.graph.lookup import Catalog
 from engine.home import home
 from engine.spec.block import BlockSpec, spec_of
 
@@ -42,8 +43,6 @@ CATEGORIES = {
 _ENGINE = Path(__file__).parent
 # Rooms that carry a block's words but cannot change its result: editing them keeps every cache.
 _NEUTRAL = ("engine.errors", "engine.events", "engine.home", "engine.spec")
-
-Catalog = dict[str, Any]
 
 
 def catalog_path() -> Path:
@@ -70,18 +69,6 @@ def load_catalog(path: Path | None = None) -> Catalog:
     return catalog
 
 
-def find_block(catalog: Mapping[str, Any], type_: str) -> dict[str, Any] | None:
-    """The catalog's entry of a block type, or None."""
-    entry: dict[str, Any] | None = catalog["blocks"].get(type_)
-    return entry
-
-
-def fits(catalog: Mapping[str, Any], output_kind: str, input_kinds: list[str]) -> bool:
-    """True when an output of this kind may be wired into an input that takes these kinds."""
-    ancestors = catalog["kinds"].get(output_kind, [output_kind])
-    return any(kind in ancestors for kind in input_kinds)
-
-
 def sources_digest() -> str:
     """Digest of every source file that the catalog is read from."""
     whole = hashlib.sha256()
@@ -104,7 +91,9 @@ def build_catalog() -> Catalog:
         if spec.id in blocks:
             raise UserError(
                 "Two files declare the block {id}: {first} and {second}",
-                id=spec.id, first=blocks[spec.id]["module"], second=module.__name__,
+                id=spec.id,
+                first=blocks[spec.id]["module"],
+                second=module.__name__,
             )
         blocks[spec.id] = describe_block(spec, module)
     known = list(CATEGORIES) + sorted({b["category"] for b in blocks.values()} - set(CATEGORIES))
@@ -112,9 +101,7 @@ def build_catalog() -> Catalog:
         "format": FORMAT,
         "blocks": dict(sorted(blocks.items())),
         "kinds": {kind: _ancestors(cls) for kind, cls in sorted(ref_classes().items())},
-        "categories": [
-            {"id": c, "title": CATEGORIES.get(c, c.replace("_", " ").capitalize())} for c in known
-        ],
+        "categories": [{"id": c, "title": CATEGORIES.get(c, c.replace("_", " ").capitalize())} for c in known],
     }
     return {**catalog, "digest": digest_of(catalog), "sources": sources_digest()}
 
@@ -137,9 +124,7 @@ def describe_block(spec: BlockSpec, module: types.ModuleType) -> dict[str, Any]:
         "cacheable": spec.cacheable,
         "code": code_digest(module.__name__),
         "params": {"schema": _params_schema(spec)},
-        "inputs": [
-            {"name": p.name, "kinds": [p.kind], "optional": p.optional, "many": p.many} for p in spec.inputs
-        ],
+        "inputs": [{"name": p.name, "kinds": [p.kind], "optional": p.optional, "many": p.many} for p in spec.inputs],
         "outputs": [{"name": p.name, "kind": p.kind, "measured": p.measured} for p in spec.outputs],
         "examples": [dict(example) for example in spec.examples],
     }

@@ -100,8 +100,11 @@ class CancelledRun(StudioError):
         super().__init__(message, **values)
 
 
-class InterruptedRun(StudioError):
-    """The machine asked the run to stop (a deploy, a shutdown); it continues elsewhere."""
+class InterruptedRun(CancelledRun):
+    """The machine asked the run to stop (a deploy, a shutdown); it continues elsewhere.
+
+    A kind of cancellation, so that a loop which saves a checkpoint before it stops needs one ``except``.
+    """
 
     kind = "transient"
 

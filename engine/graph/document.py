@@ -101,8 +101,7 @@ class Document:
             {
                 "seed": self.seed,
                 "blocks": {
-                    id_: {"type": b.type, "params": b.params, "bypass": b.bypass}
-                    for id_, b in self.blocks.items()
+                    id_: {"type": b.type, "params": b.params, "bypass": b.bypass} for id_, b in self.blocks.items()
                 },
                 # Wires into one input keep their order, which a list input reads; other orders mean nothing.
                 "wires": sorted(
@@ -117,9 +116,7 @@ class Document:
 
     def wires_into(self, block: str, port: str | None = None) -> list[Wire]:
         """Wires that enter a block, or one of its inputs, in document order."""
-        return [
-            w for w in self.wires if w.target_block == block and (port is None or w.target_port == port)
-        ]
+        return [w for w in self.wires if w.target_block == block and (port is None or w.target_port == port)]
 
     def with_(self, **changes: Any) -> Document:
         """A copy with other fields."""
@@ -148,7 +145,9 @@ def parse_document(source: Any) -> Document:
     body = migrate(_load(source))
     unknown = sorted(set(body) - _KEYS)
     if unknown:
-        raise UserError("A pipeline has no {key}", key=unknown[0], hint="It knows: {keys}.", keys=", ".join(sorted(_KEYS)))
+        raise UserError(
+            "A pipeline has no {key}", key=unknown[0], hint="It knows: {keys}.", keys=", ".join(sorted(_KEYS))
+        )
     name = body.get("name", "Untitled")
     if not isinstance(name, str) or len(name) > 200:
         raise UserError("The name of a pipeline is a text of at most 200 characters")
@@ -173,7 +172,8 @@ def read_block(id_: Any, body: Any) -> Block:
     """One block of a document, checked."""
     if not isinstance(id_, str) or not BLOCK_ID.fullmatch(id_):
         raise UserError(
-            "{id} is not a block id", id=str(id_)[:80],
+            "{id} is not a block id",
+            id=str(id_)[:80],
             hint="An id starts with a small letter and goes on with small letters, digits and _.",
         )
     if not isinstance(body, dict) or not isinstance(body.get("type"), str):
@@ -204,7 +204,9 @@ def _load(source: Any) -> dict[str, Any]:
         except json.JSONDecodeError as error:
             raise UserError(
                 "The file is not JSON: {problem} in line {line}, column {column}",
-                problem=error.msg, line=error.lineno, column=error.colno,
+                problem=error.msg,
+                line=error.lineno,
+                column=error.colno,
             ) from None
     if not isinstance(source, dict):
         raise UserError("A pipeline is a JSON object", hint='It begins with {"format": "deepseek.pipeline/1", ...}.')
@@ -231,7 +233,9 @@ def _read_wires(body: Any, blocks: dict[str, Block]) -> tuple[Wire, ...]:
             if end not in blocks:
                 raise UserError(
                     "The wire {source} -> {target} names the block {missing}, which is not in the pipeline",
-                    source=wire.source, target=wire.target, missing=end,
+                    source=wire.source,
+                    target=wire.target,
+                    missing=end,
                 )
         wires[wire] = None
     return tuple(wires)

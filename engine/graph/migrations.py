@@ -50,7 +50,7 @@ def migrate(body: dict[str, Any]) -> dict[str, Any]:
     if match is None:
         raise UserError(
             "This is not a pipeline of DeepSeek Studio",
-            hint="A pipeline has \"format\": \"{format}\"; this file has {found}.",
+            hint='A pipeline has "format": "{format}"; this file has {found}.',
             format=FORMAT,
             found=str(body["format"])[:60] if "format" in body else "none",
         )
@@ -68,6 +68,7 @@ def migrate(body: dict[str, Any]) -> dict[str, Any]:
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 "The pipeline says it has format {number}, but it does not have its shape ({problem})",
-                number=step, problem=repr(error),
+                number=step,
+                problem=repr(error),
             ) from None
     return body

@@ -12,7 +12,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from engine.catalog import Catalog, find_block, fits
 from engine.errors import UserError
 from engine.graph.document import (
     BLOCK_ID,
@@ -25,6 +24,7 @@ from engine.graph.document import (
     read_position,
     read_seed,
 )
+from engine.graph.lookup import Catalog, find_block, fits
 from engine.graph.topology import cycle_in, descendants, successors
 
 Operation = Mapping[str, Any]
@@ -83,7 +83,9 @@ def unknown_block(catalog: Catalog, type_: str, id_: str | None = None) -> UserE
             "There is no block {type}", block=id_, hint="Did you mean {close}?", type=type_[:80], close=close[0]
         )
     return UserError(
-        "There is no block {type}", block=id_, type=type_[:80],
+        "There is no block {type}",
+        block=id_,
+        type=type_[:80],
         hint="It may come from a package that is not installed here.",
     )
 
@@ -133,7 +135,10 @@ def _check_param_name(entry: Mapping[str, Any], id_: str, name: Any) -> None:
     close = difflib.get_close_matches(str(name), known, n=1)
     raise UserError(
         "The block {type} has no parameter {name}",
-        block=id_, field=str(name)[:80], type=entry["id"], name=str(name)[:80],
+        block=id_,
+        field=str(name)[:80],
+        type=entry["id"],
+        name=str(name)[:80],
         hint="Did you mean {close}?" if close else "It knows: {known}.",
         **({"close": close[0]} if close else {"known": ", ".join(known) or "-"}),
     )
@@ -145,9 +150,7 @@ def _set_param(document: Document, operation: Operation, catalog: Catalog) -> Do
     _check_param_name(_entry(catalog, block.type, id_), id_, name)
     if len(json.dumps(value)) > _MAX_VALUE_CHARS:
         raise UserError("The value of {name} is too long", block=id_, field=name, name=name)
-    return _replace_block(
-        document, id_, Block(block.type, {**block.params, name: value}, block.label, block.bypass)
-    )
+    return _replace_block(document, id_, Block(block.type, {**block.params, name: value}, block.label, block.bypass))
 
 
 def _reset_param(document: Document, operation: Operation, catalog: Catalog) -> Document:
@@ -181,19 +184,29 @@ def wire_error(document: Document, wire: Wire, catalog: Catalog) -> UserError | 
     output = find_port(source["outputs"], wire.source_port)
     if output is None:
         return UserError(
-            "The block {type} has no output {port}", block=wire.source_block, field=wire.source_port,
-            type=source["id"], port=wire.source_port,
+            "The block {type} has no output {port}",
+            block=wire.source_block,
+            field=wire.source_port,
+            type=source["id"],
+            port=wire.source_port,
         )
     port = find_port(target["inputs"], wire.target_port)
     if port is None:
         return UserError(
-            "The block {type} has no input {port}", block=wire.target_block, field=wire.target_port,
-            type=target["id"], port=wire.target_port,
+            "The block {type} has no input {port}",
+            block=wire.target_block,
+            field=wire.target_port,
+            type=target["id"],
+            port=wire.target_port,
         )
     if not fits(catalog, output["kind"], port["kinds"]):
         return UserError(
-            "{output} gives {given}, but {input} takes {taken}", block=wire.target_block,
-            field=wire.target_port, output=wire.source, given=output["kind"], input=wire.target,
+            "{output} gives {given}, but {input} takes {taken}",
+            block=wire.target_block,
+            field=wire.target_port,
+            output=wire.source,
+            given=output["kind"],
+            input=wire.target,
             taken=", ".join(port["kinds"]),
         )
     return None
@@ -217,7 +230,9 @@ def _connect(document: Document, operation: Operation, catalog: Catalog) -> Docu
     if wire.source_block in descendants([wire.target_block], successors(document.blocks, edges)):
         circle = cycle_in(document.blocks, [*edges, (wire.source_block, wire.target_block)])
         raise UserError(
-            "This wire would close a circle: {path}", block=wire.target_block, field=wire.target_port,
+            "This wire would close a circle: {path}",
+            block=wire.target_block,
+            field=wire.target_port,
             path=" -> ".join([*(circle or []), (circle or ["?"])[0]]),
         )
     return document.with_(wires=(*kept, wire))
@@ -231,9 +246,7 @@ def _disconnect(document: Document, operation: Operation, catalog: Catalog) -> D
 def _rename(document: Document, operation: Operation, catalog: Catalog) -> Document:
     id_, label = operation["id"], operation["label"]
     block = _block(document, id_)
-    return _replace_block(
-        document, id_, read_block(id_, {**block.to_json(), "label": label})
-    )
+    return _replace_block(document, id_, read_block(id_, {**block.to_json(), "label": label}))
 
 
 def _rename_id(document: Document, operation: Operation, catalog: Catalog) -> Document:

@@ -46,7 +46,7 @@ class RunContext(Protocol):
 
     @property
     def block_id(self) -> str:
-        """This block's id in the document."""
+        """The id of the block in the document."""
 
     @property
     def document(self) -> dict[str, Any]:

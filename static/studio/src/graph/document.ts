@@ -7,14 +7,14 @@ import {
   type BlockEntry,
   DOCUMENT_FORMAT,
   type Message,
+  message,
   type Note,
   type PipelineDocument,
   type Point,
   type Wire,
-  message,
 } from "./types";
 
-export const BLOCK_ID = /^[a-z][a-z0-9_]*$/;
+export const BLOCK_ID = /^[a-z][a-z0-9_]{0,63}$/;
 
 export function emptyDocument(name = "Untitled"): PipelineDocument {
   return {
@@ -30,9 +30,7 @@ export function emptyDocument(name = "Untitled"): PipelineDocument {
 /** Split `block.port` into its two names. */
 export function splitAddress(address: string): { block: string; port: string } {
   const dot = address.indexOf(".");
-  return dot < 0
-    ? { block: address, port: "" }
-    : { block: address.slice(0, dot), port: address.slice(dot + 1) };
+  return dot < 0 ? { block: address, port: "" } : { block: address.slice(0, dot), port: address.slice(dot + 1) };
 }
 
 export function wiresInto(document: PipelineDocument, address: string): readonly Wire[] {
@@ -40,9 +38,7 @@ export function wiresInto(document: PipelineDocument, address: string): readonly
 }
 
 export function wiresOfBlock(document: PipelineDocument, id: string): readonly Wire[] {
-  return document.wires.filter(
-    ([from, to]) => splitAddress(from).block === id || splitAddress(to).block === id,
-  );
+  return document.wires.filter(([from, to]) => splitAddress(from).block === id || splitAddress(to).block === id);
 }
 
 /** Blocks that `id` needs, directly or not (without itself). */
@@ -102,20 +98,38 @@ export function runOrder(document: PipelineDocument): string[] {
   return [...order, ...Object.keys(document.blocks).filter((id) => !placed.has(id))];
 }
 
-/** Blocks that lie on a cycle, or behind one. */
+/** Blocks that lie on a cycle or between two: what is left when sources and sinks are peeled away. */
 export function blocksOnCycle(document: PipelineDocument): Set<string> {
-  const onCycle = new Set<string>();
-  for (const id of Object.keys(document.blocks)) {
-    if (onCycle.has(id)) continue;
-    const after = descendants(document, id);
-    const closes = document.wires.some(
-      ([from, to]) =>
-        splitAddress(to).block === id &&
-        (splitAddress(from).block === id || after.has(splitAddress(from).block)),
-    );
-    if (closes) onCycle.add(id);
+  const forward = peel(document, ([from, to]) => [splitAddress(from).block, splitAddress(to).block]);
+  const backward = peel(document, ([from, to]) => [splitAddress(to).block, splitAddress(from).block]);
+  return new Set([...forward].filter((id) => backward.has(id)));
+}
+
+/** What stays after taking away, again and again, every block that waits for nobody. */
+function peel(
+  document: PipelineDocument,
+  direction: (wire: Wire) => readonly [source: string, target: string],
+): Set<string> {
+  const waiting = new Map<string, number>(Object.keys(document.blocks).map((id) => [id, 0]));
+  const followers = new Map<string, string[]>();
+  for (const wire of document.wires) {
+    const [source, target] = direction(wire);
+    if (!waiting.has(source) || !waiting.has(target)) continue;
+    waiting.set(target, (waiting.get(target) ?? 0) + 1);
+    const list = followers.get(source);
+    if (list) list.push(target);
+    else followers.set(source, [target]);
   }
-  return onCycle;
+  const free = [...waiting].filter(([, count]) => count === 0).map(([id]) => id);
+  for (let id = free.pop(); id !== undefined; id = free.pop()) {
+    waiting.delete(id);
+    for (const next of followers.get(id) ?? []) {
+      const left = (waiting.get(next) ?? 0) - 1;
+      waiting.set(next, left);
+      if (left === 0) free.push(next);
+    }
+  }
+  return new Set(waiting.keys());
 }
 
 export type Parsed =
@@ -187,8 +201,7 @@ function parseWires(raw: unknown): Wire[] | null {
   if (!Array.isArray(raw)) return null;
   const wires: Wire[] = [];
   for (const wire of raw) {
-    if (!Array.isArray(wire) || typeof wire[0] !== "string" || typeof wire[1] !== "string")
-      return null;
+    if (!Array.isArray(wire) || typeof wire[0] !== "string" || typeof wire[1] !== "string") return null;
     wires.push([wire[0], wire[1]]);
   }
   return wires;
@@ -211,9 +224,7 @@ function parseLayout(raw: unknown, ids: readonly string[]): PipelineDocument["la
     const position = isRecord(note) ? parsePoint(note.position) : null;
     if (!isRecord(note) || !position || typeof note.id !== "string") return [];
     const size = parsePoint(note.size);
-    return [
-      { id: note.id, text: String(note.text ?? ""), position, ...(size ? { size } : {}) },
-    ];
+    return [{ id: note.id, text: String(note.text ?? ""), position, ...(size ? { size } : {}) }];
   });
   return { positions, notes, frames: Array.isArray(layout.frames) ? layout.frames : [] };
 }

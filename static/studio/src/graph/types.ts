@@ -122,7 +122,7 @@ export type Operation =
   | { readonly op: "reset_param"; readonly id: string; readonly name: string }
   | { readonly op: "connect"; readonly from: string; readonly to: string }
   | { readonly op: "disconnect"; readonly from: string; readonly to: string }
-  | { readonly op: "rename"; readonly id: string; readonly label: string }
+  | { readonly op: "rename"; readonly id: string; readonly label: string | null }
   | { readonly op: "rename_id"; readonly id: string; readonly new_id: string }
   | { readonly op: "bypass"; readonly id: string; readonly value: boolean }
   | { readonly op: "move"; readonly positions: Readonly<Record<string, Point>> }

@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+import { fixtureCatalog as catalog, fixtureDocument as start } from "./fixture";
+import { acknowledge, addBatch, joinWaiting, rebase, refuse, startSync } from "./sync";
+import type { Operation } from "./types";
+
+const setEpochs = (value: number): Operation => ({ op: "set_param", id: "train", name: "epochs", value });
+const remove = (id: string): Operation => ({ op: "remove_block", id });
+const fresh = () => startSync(start, 3, [], catalog);
+
+describe("saving", () => {
+  it("shows an edit at once and keeps it until the server names it", () => {
+    const edited = addBatch(fresh(), { opId: "a", ops: [setEpochs(9)] }, catalog);
+    expect(edited.document.blocks.train?.params.epochs).toBe(9);
+    expect(edited.base.blocks.train?.params.epochs).toBe(5);
+    const saved = acknowledge(edited, "a", 4, catalog);
+    expect(saved.pending).toEqual([]);
+    expect(saved.version).toBe(4);
+    expect(saved.base.blocks.train?.params.epochs).toBe(9);
+  });
+
+  it("puts another tab's edit under ours and loses neither", () => {
+    const edited = addBatch(fresh(), { opId: "a", ops: [setEpochs(9)] }, catalog);
+    const other = { version: 4, opId: "x", ops: [{ op: "set_seed", seed: 7 } as Operation] };
+    const both = rebase(edited, [other], 4, catalog);
+    expect(both.document.seed).toBe(7);
+    expect(both.document.blocks.train?.params.epochs).toBe(9);
+    expect(both.pending.map((batch) => batch.opId)).toEqual(["a"]);
+    expect(both.version).toBe(4);
+  });
+
+  it("recognises its own edit when only the answer was lost", () => {
+    const edited = addBatch(fresh(), { opId: "a", ops: [setEpochs(9)] }, catalog);
+    const own = rebase(edited, [{ version: 4, opId: "a", ops: [setEpochs(9)] }], 4, catalog);
+    expect(own.pending).toEqual([]);
+    expect(own.document.blocks.train?.params.epochs).toBe(9);
+  });
+
+  it("does not apply a batch twice that it has already", () => {
+    const state = rebase(fresh(), [{ version: 3, opId: "old", ops: [remove("train")] }], 3, catalog);
+    expect(state.document.blocks.train).toBeDefined();
+  });
+
+  it("reports an edit whose block another tab removed, and keeps the rest", () => {
+    let state = addBatch(fresh(), { opId: "a", ops: [setEpochs(9)] }, catalog);
+    state = addBatch(state, { opId: "b", ops: [{ op: "set_seed", seed: 4 }] }, catalog);
+    const after = rebase(state, [{ version: 4, opId: "x", ops: [remove("train")] }], 4, catalog);
+    expect(after.refused.map((item) => item.batch.opId)).toEqual(["a"]);
+    expect(after.document.seed).toBe(4);
+  });
+
+  it("takes a batch that the server refuses out of the document", () => {
+    const edited = addBatch(fresh(), { opId: "a", ops: [setEpochs(9)] }, catalog);
+    const after = refuse(edited, "a", { template: "No", values: {} }, catalog);
+    expect(after.document.blocks.train?.params.epochs).toBe(5);
+    expect(after.refused).toHaveLength(1);
+  });
+
+  it("sends the last value of a dragged slider only", () => {
+    const joined = joinWaiting([
+      { opId: "a", ops: [setEpochs(6)] },
+      { opId: "b", ops: [setEpochs(7)] },
+      { opId: "c", ops: [setEpochs(8), { op: "set_seed", seed: 1 }] },
+    ]);
+    expect(joined).toEqual([{ opId: "a", ops: [setEpochs(8), { op: "set_seed", seed: 1 }] }]);
+  });
+});

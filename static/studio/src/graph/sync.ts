@@ -1,0 +1,126 @@
+/**
+ * Saving as a pure state machine: what the server has, what waits, and what both make together.
+ *
+ * `builder/store` drives it with the network; nothing here waits or stores. The rule that no edit is lost: an edit
+ * stays in `pending` until the server names its `op_id`, and edits the server made meanwhile are put under it.
+ */
+import { applyAll, OperationError } from "./operations";
+import type { Catalog, Message, Operation, PipelineDocument } from "./types";
+
+export interface Batch {
+  readonly opId: string;
+  readonly ops: readonly Operation[];
+}
+
+/** A batch as the server reports it: somebody's, or our own whose answer was lost. */
+export interface Missed extends Batch {
+  readonly version: number;
+}
+
+export interface SyncState {
+  /** The server's document at `version`. */
+  readonly base: PipelineDocument;
+  readonly version: number;
+  readonly pending: readonly Batch[];
+  /** `base` with everything pending on top: what the person sees. */
+  readonly document: PipelineDocument;
+  /** Edits that no longer fit what the server has, with the reason. */
+  readonly refused: readonly Refused[];
+}
+
+export interface Refused {
+  readonly batch: Batch;
+  readonly reason: Message;
+}
+
+export function startSync(
+  base: PipelineDocument,
+  version: number,
+  pending: readonly Batch[],
+  catalog: Catalog,
+): SyncState {
+  return replay({ base, version, pending, document: base, refused: [] }, catalog);
+}
+
+/** Add an edit. Throws `OperationError` when it cannot be made, changing nothing. */
+export function addBatch(state: SyncState, batch: Batch, catalog: Catalog): SyncState {
+  const document = applyAll(state.document, batch.ops, catalog);
+  return { ...state, document, pending: [...state.pending, batch] };
+}
+
+/** The server took our oldest batch and is at `version` now. */
+export function acknowledge(state: SyncState, opId: string, version: number, catalog: Catalog): SyncState {
+  const batch = state.pending.find((waiting) => waiting.opId === opId);
+  if (!batch) return { ...state, version: Math.max(state.version, version) };
+  const base = applyAll(state.base, batch.ops, catalog);
+  const pending = state.pending.filter((waiting) => waiting !== batch);
+  return { ...state, base, version, pending };
+}
+
+/** The server has batches we had not seen: put them below ours, and ours on top again. */
+export function rebase(state: SyncState, missed: readonly Missed[], version: number, catalog: Catalog): SyncState {
+  const unseen = missed.filter((batch) => batch.version > state.version);
+  const base = unseen.reduce((document, batch) => applyAll(document, batch.ops, catalog), state.base);
+  const stored = new Set(missed.map((batch) => batch.opId));
+  const pending = state.pending.filter((batch) => !stored.has(batch.opId));
+  return replay({ ...state, base, version: Math.max(version, state.version), pending }, catalog);
+}
+
+/** The server's whole document, after an import, a restore, or a gap that cannot be filled. */
+export function resetBase(state: SyncState, base: PipelineDocument, version: number, catalog: Catalog): SyncState {
+  return replay({ ...state, base, version }, catalog);
+}
+
+/** The server refused a batch for good. */
+export function refuse(state: SyncState, opId: string, reason: Message, catalog: Catalog): SyncState {
+  const batch = state.pending.find((waiting) => waiting.opId === opId);
+  if (!batch) return state;
+  const pending = state.pending.filter((waiting) => waiting !== batch);
+  const refused = [...state.refused, { batch, reason }];
+  return replay({ ...state, pending, refused }, catalog);
+}
+
+function replay(state: SyncState, catalog: Catalog): SyncState {
+  let document = state.base;
+  const pending: Batch[] = [];
+  const refused: Refused[] = [...state.refused];
+  for (const batch of state.pending) {
+    try {
+      document = applyAll(document, batch.ops, catalog);
+      pending.push(batch);
+    } catch (error) {
+      if (!(error instanceof OperationError)) throw error;
+      refused.push({ batch, reason: error.problem });
+    }
+  }
+  return { ...state, document, pending, refused };
+}
+
+/**
+ * Join edits that wait behind the one being sent: one request carries all, and dragging a slider sends its last
+ * value only.
+ */
+export function joinWaiting(batches: readonly Batch[]): Batch[] {
+  const [first, ...rest] = batches;
+  if (!first || rest.length === 0) return [...batches];
+  return [{ opId: first.opId, ops: compact(batches.flatMap((batch) => batch.ops)) }];
+}
+
+/** Drop an operation that the next one overwrites. */
+export function compact(operations: readonly Operation[]): Operation[] {
+  const result: Operation[] = [];
+  for (const operation of operations) {
+    const last = result.at(-1);
+    if (last && overwrites(operation, last)) result[result.length - 1] = operation;
+    else result.push(operation);
+  }
+  return result;
+}
+
+function overwrites(next: Operation, last: Operation): boolean {
+  if (next.op === "set_param" && last.op === "set_param") return next.id === last.id && next.name === last.name;
+  if (next.op === "move" && last.op === "move") return Object.keys(last.positions).every((id) => id in next.positions);
+  if (next.op === "set_note" && last.op === "set_note") return next.id === last.id;
+  if (next.op === "rename" && last.op === "rename") return next.id === last.id;
+  return (next.op === "set_name" && last.op === "set_name") || (next.op === "set_seed" && last.op === "set_seed");
+}

@@ -1,0 +1,1 @@
+"""Sockets that follow a run or a project while it changes."""

@@ -1,0 +1,43 @@
+"""DeepSeek Studio in Python: build, train and use models without leaving your own code.
+
+The names below are loaded when first used, so that ``import deepseek`` is fast and brings in no torch, pandas,
+numpy or web framework. Called by people; must not import the engine (``deepseek.local`` is the only door to it).
+
+>>> import deepseek
+>>> sorted(deepseek.__all__)
+['Dataset', 'DeepSeekError', 'Model', 'Studio', '__version__']
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deepseek.client import Studio as Studio
+    from deepseek.dataset import Dataset as Dataset
+    from deepseek.errors import DeepSeekError as DeepSeekError
+    from deepseek.model import Model as Model
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "Dataset": "deepseek.dataset",
+    "DeepSeekError": "deepseek.errors",
+    "Model": "deepseek.model",
+    "Studio": "deepseek.client",
+}
+
+__all__ = ["Dataset", "DeepSeekError", "Model", "Studio", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'deepseek' has no attribute {name!r}")
+    value = getattr(import_module(_PLACES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""The ``deepseek`` command. ``app`` reads the command's name and loads only that command's module."""

@@ -1,0 +1,104 @@
+"""The execution plan: resolved once a run, written as its first event, and held to while it runs.
+
+Called by the executor (:func:`resolve`) and by blocks that compute (:func:`applied`). Same document, same data and
+same plan give the same result; so everything that a machine or a clock would otherwise decide is in the plan.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+
+from engine.compute.devices import find_device, usable_cpus
+from engine.errors import UserError
+from engine.spec import ExecutionPlan
+
+
+def resolve(requested: Mapping[str, Any] | ExecutionPlan | None = None) -> ExecutionPlan:
+    """Fill in what was left open, for this machine.
+
+    Parameters
+    ----------
+    requested
+        Any part of a plan. ``device`` may be ``"auto"``; ``threads`` of 0 or left out means every usable CPU.
+
+    Raises
+    ------
+    UserError
+        When the machine cannot keep the plan, naming the field.
+
+    Examples
+    --------
+    >>> resolve({"device": "cpu", "threads": 2}).threads
+    2
+    """
+    if isinstance(requested, ExecutionPlan):
+        requested = requested.model_dump()
+    wanted = {key: value for key, value in dict(requested or {}).items() if value is not None}
+    wanted["device"] = find_device(str(wanted.get("device", "auto"))).name
+    wanted["threads"] = wanted.get("threads") or usable_cpus()
+    try:
+        plan = ExecutionPlan.model_validate(wanted)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise UserError(
+            "The execution plan is not valid: {setting}: {problem}", field=field, setting=field, problem=first["msg"]
+        ) from None
+    if plan.precision != "fp32":
+        raise UserError(
+            "Precision {precision} is not available here",
+            field="precision",
+            hint="Choose fp32.",
+            precision=plan.precision,
+        )
+    if plan.compile:
+        raise UserError("Compiling the model is not available here", field="compile", hint="Set compile to false.")
+    return plan
+
+
+def for_block(plan: ExecutionPlan, device: str) -> ExecutionPlan:
+    """The plan of one block whose own ``device`` parameter may overrule the run's.
+
+    >>> for_block(ExecutionPlan(device="cpu"), "auto").device
+    'cpu'
+    """
+    if device == "auto" or plan.device.split(":")[0] == device:
+        return plan
+    return plan.model_copy(update={"device": find_device(device).name})
+
+
+@contextmanager
+def applied(plan: ExecutionPlan, seed: int) -> Iterator[torch.device]:
+    """Hold this process to the plan: threads, deterministic kernels, seeded generators; put all back at the end.
+
+    Yields
+    ------
+    torch.device
+        Where to compute.
+    """
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    fill, warn_only = (
+        torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    # cuBLAS reads this when its first handle is made; without it, its sums are not repeatable
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    device = torch.device(plan.device)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        try:
+            torch.set_num_threads(plan.threads)
+            # some CUDA kernels (max-pool backward) only come in one kind: PyTorch warns there instead of refusing
+            torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+            torch.manual_seed(seed)
+            yield device
+        finally:
+            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+            torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
+            torch.set_num_threads(threads)

@@ -6,10 +6,15 @@
  */
 import { type ComponentType, lazy, StrictMode, Suspense } from "react";
 import { createRoot } from "react-dom/client";
+import { loadTexts } from "./i18n";
+import { setCsrf } from "./lib/api";
 import type { PageProps } from "./lib/types";
 import "./styles/tokens.css";
 import "./styles/base.css";
+import "./styles/shell.css";
+import "./styles/kit.css";
 import { PageFrame } from "./ui/PageFrame";
+import { LoadingState } from "./ui/states";
 
 type PageModule = { default: ComponentType<PageProps> };
 
@@ -22,17 +27,19 @@ function pageLoader(name: string): (() => Promise<PageModule>) | undefined {
   return pages[`./pages/${name}.tsx`];
 }
 
-function mount(island: HTMLElement): void {
+async function mount(island: HTMLElement): Promise<void> {
   const load = pageLoader(island.dataset.page ?? "");
   if (!load) {
     return;
   }
   const props = JSON.parse(island.dataset.props ?? "{}") as PageProps;
+  setCsrf(props.csrf);
+  await loadTexts();
   const Page = lazy(load);
   createRoot(island).render(
     <StrictMode>
       <PageFrame props={props}>
-        <Suspense fallback={null}>
+        <Suspense fallback={<LoadingState />}>
           <Page {...props} />
         </Suspense>
       </PageFrame>
@@ -42,5 +49,5 @@ function mount(island: HTMLElement): void {
 
 const island = document.getElementById("island");
 if (island) {
-  mount(island);
+  void mount(island);
 }

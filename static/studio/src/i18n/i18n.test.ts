@@ -26,7 +26,8 @@ function unquote(literal: string): string {
 }
 
 /** Every template of a t(...), msg(...) or the second of a tn(...) call in a source text. */
-function templates(source: string): string[] {
+function templates(text: string): string[] {
+  const source = text.replace(/\/\*[\s\S]*?\*\//g, "");
   const found = [...source.matchAll(new RegExp(String.raw`\b(?:t|msg)\(\s*${STRING}`, "g"))].map((m) => m[1]!);
   const counted = [...source.matchAll(new RegExp(String.raw`\btn\(\s*${STRING}\s*,\s*${STRING}`, "g"))].map(
     (m) => m[2]!,

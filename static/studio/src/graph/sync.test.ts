@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { fixtureCatalog as catalog, fixtureDocument as start } from "./fixture";
-import { acknowledge, addBatch, joinWaiting, rebase, refuse, startSync } from "./sync";
+import { acknowledge, addBatch, prepareSend, rebase, refuse, startSync } from "./sync";
 import type { Operation } from "./types";
 
 const setEpochs = (value: number): Operation => ({ op: "set_param", id: "train", name: "epochs", value });
@@ -55,12 +55,17 @@ describe("saving", () => {
     expect(after.refused).toHaveLength(1);
   });
 
-  it("sends the last value of a dragged slider only", () => {
-    const joined = joinWaiting([
-      { opId: "a", ops: [setEpochs(6)] },
-      { opId: "b", ops: [setEpochs(7)] },
-      { opId: "c", ops: [setEpochs(8), { op: "set_seed", seed: 1 }] },
-    ]);
-    expect(joined).toEqual([{ opId: "a", ops: [setEpochs(8), { op: "set_seed", seed: 1 }] }]);
+  it("sends waiting edits together, and the last value of a dragged slider only", () => {
+    let state = fresh();
+    for (const [index, opId] of ["a", "b", "c"].entries())
+      state = addBatch(state, { opId, ops: [setEpochs(6 + index)] }, catalog);
+    expect(prepareSend(state).pending).toEqual([{ opId: "a", ops: [setEpochs(8)], sent: true }]);
+  });
+
+  it("repeats a batch that was sent exactly as it was", () => {
+    const sent = prepareSend(addBatch(fresh(), { opId: "a", ops: [setEpochs(6)] }, catalog));
+    const more = addBatch(sent, { opId: "b", ops: [setEpochs(7)] }, catalog);
+    expect(prepareSend(more)).toBe(more);
+    expect(more.pending[0]?.ops).toEqual([setEpochs(6)]);
   });
 });

@@ -10,6 +10,8 @@ import type { Catalog, Message, Operation, PipelineDocument } from "./types";
 export interface Batch {
   readonly opId: string;
   readonly ops: readonly Operation[];
+  /** It may have reached the server: its id and content must not change any more. */
+  readonly sent?: boolean;
 }
 
 /** A batch as the server reports it: somebody's, or our own whose answer was lost. */
@@ -97,13 +99,14 @@ function replay(state: SyncState, catalog: Catalog): SyncState {
 }
 
 /**
- * Join edits that wait behind the one being sent: one request carries all, and dragging a slider sends its last
- * value only.
+ * Make the oldest batch ready to be sent. What has not been sent yet travels together, and of a dragged slider only
+ * the last value; a batch that was sent once is repeated as it was.
  */
-export function joinWaiting(batches: readonly Batch[]): Batch[] {
-  const [first, ...rest] = batches;
-  if (!first || rest.length === 0) return [...batches];
-  return [{ opId: first.opId, ops: compact(batches.flatMap((batch) => batch.ops)) }];
+export function prepareSend(state: SyncState): SyncState {
+  const [first] = state.pending;
+  if (!first || first.sent) return state;
+  const ops = compact(state.pending.flatMap((batch) => batch.ops));
+  return { ...state, pending: [{ opId: first.opId, ops, sent: true }] };
 }
 
 /** Drop an operation that the next one overwrites. */

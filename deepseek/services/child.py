@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -180,7 +180,7 @@ def _libc() -> ctypes.CDLL:
     return ctypes.CDLL(None, use_errno=True)
 
 
-def _die_with_parent(number: signal.Signals) -> object:
+def _die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
     """What the child does between fork and exec: ask the kernel for a signal when its parent dies."""
     if sys.platform != "linux":
         return None

@@ -98,3 +98,8 @@ def worker(home: Home, variables: Mapping[str, str], queues: Sequence[str], name
 def django(*arguments: str) -> list[str]:
     """A management command of the web application."""
     return [sys.executable, "-m", "django", *arguments]
+
+
+def catalog() -> list[str]:
+    """Build the catalog of blocks where it is missing or older than the sources; ends at once where it is not."""
+    return [sys.executable, "-c", "from engine.api import load_catalog; load_catalog()"]

@@ -80,6 +80,8 @@ def _start(keeper: Keeper, home: Home, address: Address, *, with_worker: bool) -
         _start_redis(keeper, home, variables)
     with step("Preparing the database"):
         call(programs.django("migrate", "--no-input", "--verbosity=0"), variables, "Preparing the database")
+    with step("Reading the catalog of blocks", "10 seconds when it has to be built"):
+        call(programs.catalog(), variables, "Building the catalog of blocks")
     if with_worker:
         keeper.start(programs.worker(home, variables, programs.QUEUES))
     keeper.start(programs.web(home, variables, address.host, address.port))

@@ -14,14 +14,14 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from engine.artifacts import ArtifactStore, MetricsRef, Ref
 from engine.errors import CancelledRun, InterruptedRun, StudioError, UserError, error_json
 from engine.events import BlockCached, BlockDone, BlockFailed, BlockSkipped, BlockStarted, RunDone, RunStarted, Sink
-from engine.graph.document import Document
+from engine.graph.document import Block, Document
 from engine.graph.lookup import Catalog
 from engine.graph.topology import ancestors, descendants, successors
 from engine.graph.validate import errors_in, validate
@@ -253,10 +253,15 @@ class _Run:
         wanted = ancestors([id_], self._document.blocks, self._edges)
         part = self._document.with_(
             name="",
-            blocks={k: b for k, b in self._document.blocks.items() if k in wanted},
+            blocks={k: self._canonical(b) for k, b in self._document.blocks.items() if k in wanted},
             wires=tuple(w for w in self._document.wires if w.target_block in wanted),
         ).to_json()
         return {key: part[key] for key in ("format", "seed", "blocks", "wires")}
+
+    def _canonical(self, block: Block) -> Block:
+        """A default that is written out and one that is not are the same pipeline."""
+        schema = self._catalog["blocks"][block.type]["params"]["schema"]
+        return replace(block, params=steps_.canonical_params(block.params, schema))
 
 
 def _import_spec(step: Step) -> BlockSpec:

@@ -178,7 +178,7 @@ def _check_inputs(
     problems = []
     for port in entry["inputs"]:
         wires = document.wires_into(id_, port["name"])
-        if not wires and not port["optional"]:
+        if not wires and not (port["optional"] or port["many"]):
             problems.append(
                 Problem(
                     id_,

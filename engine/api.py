@@ -27,6 +27,7 @@ from engine.graph.lookup import Catalog, find_block, fits
 from engine.graph.validate import errors_in
 from engine.home import home
 from engine.run.cache import Cache, Hit, LocalCache, Lookup, NoCache
+from engine.run.doors import load_bundle, register_architecture, save_bundle
 from engine.run.executor import RunResult, execute
 from engine.run.preview import preview_run
 from engine.spec.context import ExecutionPlan
@@ -71,10 +72,13 @@ __all__ = [
     "hash_file",
     "home",
     "is_manifest",
+    "load_bundle",
     "load_catalog",
     "parse_document",
     "preview_run",
+    "register_architecture",
     "render",
+    "save_bundle",
     "unpack_points",
     "validate",
 ]

@@ -160,7 +160,7 @@ class BlockContext:
             self.progress(done, total, "bytes", (total - done) / rate if rate else None)
 
         # By name: the module is a neighbour above, and most blocks never need it.
-        found: Path = importlib.import_module("engine.resources").provide(name, tell)
+        found: Path = importlib.import_module("engine.resources").resolve(name, tell)
         return found
 
     def local_path(self, text: str) -> Path:

@@ -254,14 +254,15 @@ class _Run:
         part = self._document.with_(
             name="",
             blocks={k: self._canonical(b) for k, b in self._document.blocks.items() if k in wanted},
-            wires=tuple(w for w in self._document.wires if w.target_block in wanted),
+            # By target: the order of wires means something only within one input.
+            wires=tuple(sorted((w for w in self._document.wires if w.target_block in wanted), key=lambda w: w.target)),
         ).to_json()
         return {key: part[key] for key in ("format", "seed", "blocks", "wires")}
 
     def _canonical(self, block: Block) -> Block:
-        """A default that is written out and one that is not are the same pipeline."""
+        """A default written out or not, a label or none: the same pipeline."""
         schema = self._catalog["blocks"][block.type]["params"]["schema"]
-        return replace(block, params=steps_.canonical_params(block.params, schema))
+        return replace(block, params=steps_.canonical_params(block.params, schema), label=None)
 
 
 def _import_spec(step: Step) -> BlockSpec:

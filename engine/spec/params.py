@@ -88,8 +88,9 @@ def build_params(cls: type[BlockParams], values: dict[str, Any], block: str | No
         first = error.errors()[0]
         field = str(first["loc"][0]) if first["loc"] else None
         raise UserError(
-            "{field}: {problem}",
+            "{parameter}: {problem}",
             block=block,
             field=field,
+            parameter=field or "params",
             problem=first["msg"].removeprefix("Value error, "),
         ) from None

@@ -1,0 +1,36 @@
+"""Doors to rooms that import torch, opened only when somebody walks through.
+
+Called through :mod:`engine.api` by the SDK. Each reaches its room by dotted path, so that importing the API stays
+free of torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.artifacts import ArtifactStore, ModelRef
+
+
+def save_bundle(ref: ModelRef, path: Path) -> None:
+    """Write a model as one file: a zip of ``model.json`` and ``weights.safetensors``, without pickle."""
+    importlib.import_module("engine.runtime.bundle").save_bundle(ref, path)
+
+
+def load_bundle(path: Path, store: ArtifactStore) -> ModelRef:
+    """Read a model file into a store.
+
+    Raises
+    ------
+    UserError
+        When it is damaged, foreign, or from a newer version.
+    """
+    ref: ModelRef = importlib.import_module("engine.runtime.bundle").load_bundle(path, store)
+    return ref
+
+
+def register_architecture(name: str, build: Callable[[Any], Any]) -> None:
+    """Make a person's own module an architecture of this process; ``build(config)`` returns a fresh module."""
+    importlib.import_module("engine.models.registry").register_local(name, build)

@@ -94,7 +94,7 @@ def has_venv() -> bool:
 
 
 def install_torch(venv: Path) -> None:
-    """Install PyTorch: from TORCH_INDEX when it is set; without an NVIDIA GPU the CPU build, where the index has one."""
+    """Install PyTorch: from TORCH_INDEX when it is set; the CPU build where there is no GPU and the index has one."""
     if subprocess.run([str(venv / "bin" / "python"), "-c", "import torch"], capture_output=True).returncode == 0:
         return
     say("Installing PyTorch (1 to 10 minutes, by your network) ...")

@@ -1,0 +1,93 @@
+"""Fixtures that every room may use.
+
+`home`          an empty home folder for this test, also in the environment
+`studio`        a running studio, shared by all tests of a process that only use it
+`own_studio`    starts studios for one test, which may break them
+`page`          a browser page that is logged in to `studio`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from deploy.chromium import find as find_chromium
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+    from tests.studio import RunningStudio
+
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home folder, named by DEEPSEEK_HOME."""
+    folder = tmp_path / "home"
+    folder.mkdir(mode=0o700)
+    monkeypatch.setenv("DEEPSEEK_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
+    """A running studio that is shared: leave it as it is."""
+    from tests.studio import RunningStudio
+
+    running = RunningStudio(tmp_path_factory.mktemp("studio") / "home")
+    try:
+        running.wait_started()
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture
+def own_studio(tmp_path: Path) -> Iterator[Callable[..., RunningStudio]]:
+    """Start a studio that this test may break; called twice, the second one gets the same home."""
+    from tests.studio import RunningStudio
+
+    started: list[RunningStudio] = []
+
+    def start(*options: str, **variables: str) -> RunningStudio:
+        started.append(RunningStudio(tmp_path / "home", *options, **variables))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_ARGUMENTS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser, studio: RunningStudio) -> Iterator[Page]:
+    """A page of 1280 x 720 that is logged in; an error of the page's scripts fails the test."""
+    options: dict[str, Any] = {"viewport": {"width": 1280, "height": 720}, "locale": "en-GB"}
+    context = browser.new_context(**options)
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.goto(studio.new_link())
+    yield opened
+    context.close()
+    assert not errors, errors

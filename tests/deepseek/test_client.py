@@ -28,27 +28,24 @@ class FakeStudio:
                 raise failure
             return failure
         path = request.url.path.removeprefix("/api/v1")
-        if path == "/workspaces":
-            return httpx.Response(200, json=WORKSPACES)
-        if path == "/workspaces/w1/projects":
-            return httpx.Response(200, json=PROJECTS)
-        if path.endswith("/events"):
+        if path == "/runs/r1/cancel":
+            self.status = "cancelled"
+        if path == "/runs/r1/events":
             after = int(request.url.params["after"])
             page = [event for event in self.events if event["seq"] > after][:2]
             return httpx.Response(200, json={"items": page, "head": len(self.events)})
-        if request.method == "POST" and path.startswith("/projects/"):
-            return httpx.Response(201, json={"id": "r1", "project": path.split("/")[2], "number": 1})
-        if path == "/runs/r1":
-            return httpx.Response(200, json={"id": "r1", "status": self.status, "metrics": {"evaluate.accuracy": 1.0}})
-        if path == "/runs/r1/cancel":
-            self.status = "cancelled"
-            return httpx.Response(200, json={})
-        if path == "/workspaces/w1/artifacts/sha256:1":
-            return httpx.Response(200, json={"files": {"a/b.json": {"size": 2}}})
-        if path == "/workspaces/w1/artifacts/sha256:2":
-            return httpx.Response(200, json={"files": {"../evil": {"size": 2}}})
-        if path.endswith("/files/a/b.json"):
-            return httpx.Response(200, content=b"{}")
+        answers = {
+            "/workspaces": WORKSPACES,
+            "/workspaces/w1/projects": PROJECTS,
+            "/projects/p1/runs": {"id": "r1", "project": "p1", "number": 1},
+            "/runs/r1": {"id": "r1", "status": self.status, "metrics": {"evaluate.accuracy": 1.0}},
+            "/runs/r1/cancel": {},
+            "/workspaces/w1/artifacts/sha256:1": {"files": {"a/b.json": {"size": 2}}},
+            "/workspaces/w1/artifacts/sha256:2": {"files": {"../evil": {"size": 2}}},
+            "/workspaces/w1/artifacts/sha256:1/files/a/b.json": {},
+        }
+        if path in answers:
+            return httpx.Response(200, json=answers[path])
         return httpx.Response(404, json={"error": {"kind": "user", "message": "There is no such thing"}})
 
 

@@ -25,6 +25,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument("--home", type=Path, help="folder of the studio's files (DEEPSEEK_HOME)")
     parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
     parser.add_argument("--no-worker", action="store_true", help="start no worker: others run `deepseek worker`")
+    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -33,6 +33,7 @@ def register(subparsers: Any) -> None:
         help="cpu, gpu or control; may be given several times (default: all of them)",
     )
     parser.add_argument("--name", default=f"worker-{socket.gethostname()}", help="its name on the Queue page")
+    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -64,7 +64,9 @@ class Ref:
         except KeyError:
             raise UserError(
                 "The {kind} {digest} has no file {name}",
-                kind=self.kind, digest=self.digest[:19], name=name,
+                kind=self.kind,
+                digest=self.digest[:19],
+                name=name,
             ) from None
 
     def read_bytes(self, name: str) -> bytes:
@@ -231,7 +233,8 @@ class ArtifactStore:
             manifest = json.loads(path.read_bytes())
         except FileNotFoundError:
             raise UserError(
-                "The artifact {digest} is not here", digest=digest[:19],
+                "The artifact {digest} is not here",
+                digest=digest[:19],
                 hint="Run the block that makes it again, or upload the file again.",
             ) from None
         except ValueError:
@@ -288,9 +291,7 @@ class ArtifactStore:
         for sha256, _ in self.blobs_of(digest):
             path = self.blob_path(sha256)
             if not path.exists() or hash_file(path) != sha256:
-                raise UserError(
-                    "A file of artifact {digest} is missing or was changed", digest=digest[:19]
-                )
+                raise UserError("A file of artifact {digest} is missing or was changed", digest=digest[:19])
 
     def _put_blob(self, content: Path | bytes) -> dict[str, Any]:
         if isinstance(content, bytes):

@@ -27,7 +27,14 @@ from engine.graph.lookup import Catalog, find_block, fits
 from engine.graph.validate import errors_in
 from engine.home import home
 from engine.run.cache import Cache, Hit, LocalCache, Lookup, NoCache
-from engine.run.doors import load_bundle, register_architecture, save_bundle
+from engine.run.doors import (
+    load_bundle,
+    open_images,
+    open_module,
+    open_table,
+    register_architecture,
+    save_bundle,
+)
 from engine.run.executor import RunResult, execute
 from engine.run.preview import preview_run
 from engine.spec.context import ExecutionPlan
@@ -74,6 +81,9 @@ __all__ = [
     "is_manifest",
     "load_bundle",
     "load_catalog",
+    "open_images",
+    "open_module",
+    "open_table",
     "parse_document",
     "preview_run",
     "register_architecture",

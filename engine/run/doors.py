@@ -1,4 +1,4 @@
-"""Doors to rooms that import torch, opened only when somebody walks through.
+"""Doors to rooms that import torch or numpy, opened only when somebody walks through.
 
 Called through :mod:`engine.api` by the SDK. Each reaches its room by dotted path, so that importing the API stays
 free of torch.
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine.artifacts import ArtifactStore, ModelRef
+from engine.artifacts import ArtifactStore, DatasetRef, ModelRef
 
 
 def save_bundle(ref: ModelRef, path: Path) -> None:
@@ -34,3 +34,18 @@ def load_bundle(path: Path, store: ArtifactStore) -> ModelRef:
 def register_architecture(name: str, build: Callable[[Any], Any]) -> None:
     """Make a person's own module an architecture of this process; ``build(config)`` returns a fresh module."""
     importlib.import_module("engine.models.registry").register_local(name, build)
+
+
+def open_images(ref: DatasetRef) -> Any:
+    """Images, or a view on them, as :class:`engine.datasets.ImagesView`."""
+    return importlib.import_module("engine.datasets").open_images(ref)
+
+
+def open_table(ref: DatasetRef) -> Any:
+    """A table, or a view on one, as ``pyarrow.Table``."""
+    return importlib.import_module("engine.datasets").open_table(ref)
+
+
+def open_module(ref: ModelRef) -> Any:
+    """The network of a trained model with its weights, as ``torch.nn.Module`` in evaluation mode on the CPU."""
+    return importlib.import_module("engine.runtime.models").open_model(ref).module

@@ -7,11 +7,7 @@ deepseek`` stays light; its errors leave here as ``deepseek.errors``. Must not k
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import shutil
-import signal
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,11 +15,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from deepseek import config
+from deepseek import config, workplace
 from deepseek.errors import DeepSeekError, RunCancelled, UsageError
-from deepseek.progress import Progress, Sink, silent
-
-Stop = Callable[[], Any]
+from deepseek.progress import Progress, Sink
 
 
 class Artifact(Protocol):
@@ -186,9 +180,9 @@ def execute(
 
     started = time.monotonic()
     try:
-        with _translated(), _interruptible(api.CancelledRun) as stop:
+        with _translated(), workplace.interruptible(api.CancelledRun) as stop:
             parsed = api.parse_document(dict(document))
-            with _work_folder(parsed.run_digest()) as folder:
+            with workplace.work_folder(_folder() / "work", parsed.run_digest()) as folder:
                 done = api.execute(
                     parsed,
                     catalog=catalog(),
@@ -232,6 +226,46 @@ def checked(result: Result) -> Result:
     if result.status != "succeeded":
         raise RunFailed.from_json(result.error or {})
     return result
+
+
+def read_images(artifact: Artifact) -> tuple[Any, Any]:
+    """Pixels and labels of a data set of images, as arrays."""
+    from engine import api
+
+    with _translated():
+        view = api.open_images(store().open(artifact.digest))
+        return view.take(slice(None)), view.labels
+
+
+def read_table(artifact: Artifact) -> Any:
+    """A table, as ``pyarrow.Table``."""
+    from engine import api
+
+    with _translated():
+        return api.open_table(store().open(artifact.digest))
+
+
+def read_module(artifact: Artifact) -> Any:
+    """The network of a trained model, as ``torch.nn.Module``."""
+    from engine import api
+
+    with _translated():
+        return api.open_module(store().open(artifact.digest))
+
+
+def load_bundle(path: Path) -> Artifact:
+    """Read a model file and check every byte of it."""
+    from engine import api
+
+    with _translated():
+        return api.load_bundle(path, store())
+
+
+def register_architecture(name: str, build: Callable[[Any], Any]) -> None:
+    """Make a person's own module an architecture of this process; ``build(config)`` returns a fresh module."""
+    from engine import api
+
+    api.register_architecture(name, build)
 
 
 def save(digest: str, path: Path) -> None:
@@ -287,66 +321,3 @@ def _translated() -> Iterator[None]:
         raise UsageError.from_json(error.to_json()) from None
     except api.StudioError as error:
         raise DeepSeekError.from_json(error.to_json()) from None
-
-
-@contextlib.contextmanager
-def _interruptible(cancelled: type[BaseException]) -> Iterator[Stop]:
-    """Turn the first Ctrl-C into a clean stop; a second one interrupts as usual.
-
-    Yields
-    ------
-    callable
-        Answers the error to stop with, or None.
-    """
-    asked = threading.Event()
-
-    def stop() -> BaseException | None:
-        return cancelled() if asked.is_set() else None
-
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may handle signals
-        yield stop
-        return
-
-    def handle(number: int, frame: Any) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, before or signal.default_int_handler)
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before or signal.default_int_handler)
-
-
-@contextlib.contextmanager
-def _work_folder(run_digest: str) -> Iterator[Path]:
-    """The folder of checkpoints of this run: the same run finds them again, two at a time do not share them."""
-    root = _folder() / "work"
-    root.mkdir(parents=True, exist_ok=True)
-    name = run_digest.removeprefix("sha256:")[:24]
-    with (root / f"{name}.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            with tempfile.TemporaryDirectory(dir=root) as folder:
-                yield Path(folder)
-            return
-        folder_of_run = root / name
-        folder_of_run.mkdir(exist_ok=True)
-        yield folder_of_run
-
-
-__all__ = [
-    "Artifact",
-    "Result",
-    "catalog",
-    "checked",
-    "execute",
-    "open_artifact",
-    "parse",
-    "problems",
-    "put_bytes",
-    "put_file",
-    "silent",
-    "store",
-]

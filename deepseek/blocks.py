@@ -1,0 +1,108 @@
+"""What the SDK needs to know of blocks, read from the catalog; and running the pipeline that ends in one of them.
+
+Called by ``Model`` and ``Dataset``. Adding a block, a model or a public data set adds it here by itself: no names are
+listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deepseek import local, pipeline
+from deepseek.errors import unknown
+from deepseek.pipeline import Output, Step
+from deepseek.progress import Progress, Sink
+
+QUIET_TYPES = ("progress", "log", "block_failed")
+
+
+def exists(type_: str) -> bool:
+    """True when the catalog has this block."""
+    return type_ in local.catalog()["blocks"]
+
+
+def names(category: str) -> list[str]:
+    """Blocks of a category, without its prefix."""
+    return [id_.split(".", 1)[1] for id_, entry in local.catalog()["blocks"].items() if entry["category"] == category]
+
+
+def public_datasets() -> list[str]:
+    """Data sets that can be loaded by name: blocks without inputs that need no file."""
+    entries = local.catalog()["blocks"].values()
+    return [
+        entry["id"].split(".", 1)[1]
+        for entry in entries
+        if entry["category"] == "data" and not entry["inputs"] and "file" not in _properties(entry)
+    ]
+
+
+def outputs(type_: str, kind: str) -> list[str]:
+    """Output ports of a block that give an artifact of a kind, in order."""
+    catalog = local.catalog()
+    entry = catalog["blocks"][type_]
+    return [port["name"] for port in entry["outputs"] if kind in catalog["kinds"][port["kind"]]]
+
+
+def inputs(type_: str) -> list[str]:
+    """Input ports of a block."""
+    return [port["name"] for port in local.catalog()["blocks"][type_]["inputs"]]
+
+
+def check_params(type_: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that were given, as JSON values; None means the default.
+
+    Raises
+    ------
+    UsageError
+        For a name that the block does not have, with the one that was probably meant.
+    """
+    known = _properties(local.catalog()["blocks"][type_])
+    for name in params:
+        if name not in known:
+            raise unknown(f"parameter of {type_}", name, known)
+    return {name: _plain(value) for name, value in params.items() if value is not None}
+
+
+def run(
+    targets: Sequence[Step],
+    *,
+    seed: int,
+    plan: Mapping[str, Any] | None = None,
+    name: str = "From Python",
+    show: Sink | None = None,
+) -> dict[Step, dict[str, local.Artifact]]:
+    """Run the pipeline that ends in some steps, and give what they made: step -> port -> artifact."""
+    document, ids = pipeline.document(targets, name=name, seed=seed)
+    result = local.checked(local.execute(document, plan=plan, show=show))
+    return {target: result.outputs[ids[target]] for target in targets}
+
+
+def make(output: Output, *, seed: int, plan: Mapping[str, Any] | None = None) -> local.Artifact:
+    """The artifact at an output. Shows a bar only while something takes its time."""
+    progress = Progress()
+
+    def show(event: Mapping[str, Any]) -> None:
+        if event["type"] in QUIET_TYPES:
+            progress(event)
+
+    try:
+        return run([output.step], seed=seed, plan=plan, show=show)[output.step][output.port]
+    finally:
+        progress.close()
+
+
+def _properties(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    properties: Mapping[str, Any] = entry["params"]["schema"].get("properties", {})
+    return properties
+
+
+def _plain(value: Any) -> Any:
+    """A JSON value: numpy numbers become numbers, paths become texts."""
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        return value.item()
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str | dict):
+        return value
+    return str(value)

@@ -1,0 +1,260 @@
+"""A data set as tensors: what a network is trained, evaluated and asked on.
+
+Called by training, evaluation and prediction. Pixels stay uint8 and become floats one batch at a time; a data set that
+does not fit in memory stays on disk. Tables are encoded once. No example is ever touched by Python code of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.artifacts import DatasetRef, ImagesRef, TableRef
+from engine.datasets import ImagesView, class_labels, open_images, open_table
+from engine.errors import UserError
+from engine.runtime import tables
+from engine.runtime.images import affine
+from engine.runtime.modelspec import ModelSpec
+
+IN_MEMORY_BYTES = 4 * 2**30
+AS_FLOATS_BYTES = 256 * 2**20
+
+
+class Examples:
+    """Inputs on a device.
+
+    Parameters
+    ----------
+    x
+        uint8 (N, C, H, W), float32 (N, F), or a view of images that stays on disk.
+    factor, summand
+        float32 (1, C, 1, 1): how pixels become floats; None when ``x`` is floats.
+    device
+        Where batches are made.
+    """
+
+    def __init__(
+        self,
+        x: Tensor | ImagesView,
+        factor: Tensor | None = None,
+        summand: Tensor | None = None,
+        device: torch.device | None = None,
+    ) -> None:
+        self.device = device or torch.device("cpu")
+        self._view = x if isinstance(x, ImagesView) else None
+        self._x = None if isinstance(x, ImagesView) else x.to(self.device)
+        self._factor = None if factor is None else factor.to(self.device)
+        self._summand = None if summand is None else summand.to(self.device)
+        self.shape = tuple(x.shape) if isinstance(x, ImagesView) else tuple(x.shape[1:])
+        self._count = len(x)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def take(self, rows: Tensor) -> Tensor:
+        """Raw inputs of some rows, as they are kept."""
+        if self._x is not None:
+            return self._x[rows]
+        assert self._view is not None
+        return torch.from_numpy(self._view.take(rows.cpu().numpy())).to(self.device)
+
+    def prepare(self, raw: Tensor) -> Tensor:
+        """Raw inputs as the network takes them: float32."""
+        if self._factor is None or self._summand is None:
+            return raw
+        return torch.addcmul(self._summand, raw.to(torch.float32), self._factor)
+
+    def batch(self, rows: Tensor) -> Tensor:
+        """Inputs of some rows, as the network takes them."""
+        return self.prepare(self.take(rows))
+
+    def as_floats(self) -> Examples:
+        """The same, prepared once instead of in every batch, when that costs little memory."""
+        if self._x is None or self._factor is None or 4 * self._x.numel() > AS_FLOATS_BYTES:
+            return self
+        return Examples(self.prepare(self._x), device=self.device)
+
+    @property
+    def batch_size(self) -> int:
+        """Examples that are asked at once where no gradient is needed; follows from the shape alone."""
+        return max(8, min(1024, 2**20 // max(1, math.prod(self.shape))))
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a data set asks of a model.
+
+    Attributes
+    ----------
+    input
+        As in :class:`engine.runtime.modelspec.ModelSpec`.
+    shape
+        ``(C, H, W)`` or ``(features,)``: one example as the network takes it.
+    """
+
+    input: dict[str, Any]
+    shape: tuple[int, ...]
+    preprocessing: list[dict[str, Any]]
+    augmentation: list[dict[str, Any]]
+    classes: list[str] | None
+    target: str | None
+    count: int
+
+
+def describe(ref: DatasetRef) -> DataSpec:
+    """Read what a model that learns from this data set needs to know.
+
+    Raises
+    ------
+    UserError
+        When the data set is empty or a table has no target.
+    """
+    meta = ref.meta
+    if meta["count"] == 0:
+        raise UserError("The data set is empty", field="dataset", hint="Check the split or the filter before it.")
+    if isinstance(ref, ImagesRef):
+        shape = tuple(meta["shape"])
+        return DataSpec(
+            {"kind": "images", "shape": list(shape)}, shape, meta["preprocessing"], meta.get("augmentation", []),
+            meta["classes"], None, meta["count"],
+        )  # fmt: skip
+    if not isinstance(ref, TableRef):
+        raise UserError("A {kind} cannot be learned from", field="dataset", kind=ref.kind)
+    target = meta.get("target")
+    if not target:
+        raise UserError(
+            "The table has no target column", field="dataset", hint="Choose the column to predict on the table's block."
+        )
+    operations = meta.get("preprocessing") or _default_operations(ref, meta["columns"], target)
+    columns = [{"name": c["name"], "type": c["type"]} for c in meta["columns"] if c["name"] != target]
+    features = tables.feature_names(columns, operations)
+    return DataSpec(
+        {"kind": "table", "columns": columns}, (len(features),), operations, [], meta.get("classes"), target,
+        meta["count"],
+    )  # fmt: skip
+
+
+def _default_operations(ref: TableRef, columns: Sequence[Mapping[str, Any]], target: str) -> list[dict[str, Any]]:
+    from engine.tabular.encoders import fit_encoders
+
+    return [dict(operation) for operation in fit_encoders(open_table(ref), columns, target)]
+
+
+def load(ref: DatasetRef, spec: ModelSpec, device: torch.device) -> Examples:
+    """The inputs of a data set, for a model.
+
+    Raises
+    ------
+    UserError
+        When they are of another kind or shape than the model takes; both are named.
+    """
+    assert spec.input is not None
+    if ref.kind != spec.input["kind"]:
+        raise UserError(
+            "The model takes {expected}, the data set holds {found}",
+            field="dataset",
+            hint="Connect the kind of data that the model was trained on.",
+            expected=spec.input["kind"],
+            found=ref.kind,
+        )
+    if not isinstance(ref, ImagesRef):
+        numbers = tables.encode(open_table(ref), spec.input["columns"], spec.preprocessing)
+        return Examples(torch.from_numpy(numbers), device=device)
+    view = open_images(ref)
+    if list(view.shape) != list(spec.input["shape"]):
+        raise UserError(
+            "The model takes images of {expected}, these are {found} (channels x height x width)",
+            field="dataset",
+            hint="Use images of the same shape, or train a model on these.",
+            expected=_sides(spec.input["shape"]),
+            found=_sides(view.shape),
+        )
+    factor, summand = affine(spec.preprocessing, view.shape[0])
+    if len(view) * math.prod(view.shape) > IN_MEMORY_BYTES:
+        return Examples(view, factor, summand, device)
+    return Examples(torch.from_numpy(view.take(slice(None))), factor, summand, device)
+
+
+def labels_of(ref: DatasetRef, classes: Sequence[str]) -> Tensor:
+    """The class of every example as its number among ``classes``: int64 (N,), on the CPU.
+
+    The data set may have its classes in another order: names decide.
+
+    Raises
+    ------
+    UserError
+        When it has no classes, or one that is not among ``classes``.
+    """
+    own = ref.meta.get("classes")
+    numbers = class_labels(ref)
+    if not own or numbers is None:
+        raise UserError(
+            "The data set has no classes to compare with",
+            field="dataset",
+            hint="Use a data set for classification, or a regression block.",
+        )
+    if len(numbers) and (numbers.min() < 0 or numbers.max() >= len(own)):
+        raise UserError(
+            "The labels go from {low} to {high}, and there are {classes} classes",
+            field="dataset",
+            hint="Labels count from 0 to the number of classes minus one.",
+            low=int(numbers.min()),
+            high=int(numbers.max()),
+            classes=len(own),
+        )
+    if list(own) == list(classes):
+        return torch.from_numpy(np.array(numbers, dtype=np.int64))
+    places = {name: number for number, name in enumerate(classes)}
+    used = [own[number] for number in np.unique(numbers)]
+    unknown = [name for name in used if name not in places]
+    if unknown:
+        raise UserError(
+            "The model does not know the class {unknown}",
+            field="dataset",
+            hint="It was trained on: {classes}.",
+            unknown=str(unknown[0]),
+            classes=", ".join(str(name) for name in classes[:20]),
+        )
+    table = np.array([places.get(name, -1) for name in own], dtype=np.int64)
+    return torch.from_numpy(table[numbers])
+
+
+def values_of(ref: DatasetRef, target: str) -> Tensor:
+    """The number to predict of every row: float32 (N,), on the CPU.
+
+    Raises
+    ------
+    UserError
+        When the data set is no table, or its target is not a number or missing in some row.
+    """
+    if not isinstance(ref, TableRef):
+        raise UserError(
+            "Regression needs a table with a number to predict, the data set holds {kind}",
+            field="dataset",
+            hint="Use a classifier for images.",
+            kind=ref.kind,
+        )
+    table = open_table(ref)
+    if target not in table.column_names:
+        raise UserError("The column {column} is missing", field="dataset", column=target)
+    numbers = tables.to_numbers(table.column(target), target)
+    missing = int(np.isnan(numbers).sum())
+    if missing:
+        raise UserError(
+            "The target {column} is missing in {missing} rows",
+            field="dataset",
+            hint="Remove these rows, or choose another target.",
+            column=target,
+            missing=missing,
+        )
+    return torch.from_numpy(numbers.astype(np.float32))
+
+
+def _sides(shape: Sequence[int]) -> str:
+    return " x ".join(str(side) for side in shape)

@@ -1,0 +1,136 @@
+"""Ask a model: images or rows in, labels with probabilities or numbers out.
+
+Called by evaluation, the predict blocks, try-it and the SDK. What happens to the data before the network is read from
+``model.json``, so it is the same as in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor, nn
+
+from engine.artifacts import DatasetRef, ModelRef
+from engine.errors import UserError
+from engine.runtime import tables
+from engine.runtime.examples import Examples, load
+from engine.runtime.images import affine, decode
+from engine.runtime.models import open_model
+from engine.runtime.modelspec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model said, one row per example.
+
+    Attributes
+    ----------
+    outputs
+        float32 (N, classes): logits; or (N,): the predicted number.
+    labels
+        Class names; None for regression.
+    """
+
+    outputs: Tensor
+    labels: list[str] | None
+
+    @property
+    def probabilities(self) -> Tensor:
+        """float32 (N, classes), rows sum to 1."""
+        return torch.softmax(self.outputs, dim=1)
+
+    def records(self, top: int = 5) -> list[dict[str, Any]]:
+        """JSON for each example: ``label, probability, top`` or ``value``."""
+        if self.labels is None:
+            return [{"value": float(value)} for value in self.outputs]
+        best = torch.topk(self.probabilities, min(top, len(self.labels)), dim=1)
+        rows = []
+        for chances, places in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+            ranked = [{"label": self.labels[i], "probability": p} for i, p in zip(places, chances, strict=True)]
+            rows.append({"label": ranked[0]["label"], "probability": ranked[0]["probability"], "top": ranked})
+        return rows
+
+
+class Predictor:
+    """A trained model in memory.
+
+    Examples
+    --------
+    ``Predictor.open(ref).predict_files([png])`` answers one image.
+    """
+
+    def __init__(self, spec: ModelSpec, module: nn.Module, device: torch.device | None = None) -> None:
+        self.spec = spec
+        self.device = device or torch.device("cpu")
+        self.module = module.to(self.device).eval()
+
+    @classmethod
+    def open(cls, ref: ModelRef, device: torch.device | None = None) -> Predictor:
+        """Open a model artifact; UserError when it is not trained."""
+        opened = open_model(ref)
+        return cls(opened.spec, opened.module, device)
+
+    def predict(self, ref: DatasetRef, progress: Callable[[int, int], None] | None = None) -> Answers:
+        """Answer every example of a data set."""
+        return self.answer(load(ref, self.spec, self.device), progress)
+
+    def predict_images(self, images: np.ndarray) -> Answers:
+        """Answer images: uint8 (N, C, H, W) of the shape that the model takes."""
+        shape = self._shape()
+        if images.dtype != np.uint8 or list(images.shape[1:]) != shape:
+            raise UserError(
+                "The model takes images of shape {expected} in whole numbers from 0 to 255, these are {found} {dtype}",
+                expected=shape,
+                found=list(images.shape[1:]),
+                dtype=str(images.dtype),
+            )
+        factor, summand = affine(self.spec.preprocessing, shape[0])
+        return self.answer(Examples(torch.from_numpy(images), factor, summand, self.device))
+
+    def predict_files(self, files: Sequence[bytes], names: Sequence[str] | None = None) -> Answers:
+        """Answer image files (PNG, JPEG, ...)."""
+        named = names or [f"image {number + 1}" for number in range(len(files))]
+        shape = self._shape()
+        return self.predict_images(np.stack([decode(f, shape, n) for f, n in zip(files, named, strict=True)]))
+
+    def predict_table(self, table: pa.Table) -> Answers:
+        """Answer rows; the table has the columns that the model was trained on."""
+        if self.spec.input is None or self.spec.input["kind"] != "table":
+            raise UserError("The model takes images, not rows of a table", hint="Give it an image file.")
+        numbers = tables.encode(table, self.spec.input["columns"], self.spec.preprocessing)
+        return self.answer(Examples(torch.from_numpy(numbers), device=self.device))
+
+    def answer(self, examples: Examples, progress: Callable[[int, int], None] | None = None) -> Answers:
+        """Answer prepared examples."""
+        outputs = forward(self.module, examples, progress).cpu()
+        if self.spec.task == "classification":
+            return Answers(outputs, self.spec.labels or [str(n) for n in range(outputs.shape[1])])
+        values = outputs[:, 0]
+        if self.spec.target is not None:
+            values = values * self.spec.target.std + self.spec.target.mean
+        return Answers(values, None)
+
+    def _shape(self) -> list[int]:
+        if self.spec.input is None or self.spec.input["kind"] != "images":
+            raise UserError("The model takes rows of a table, not images", hint="Give it a CSV, Parquet or Excel file.")
+        return list(self.spec.input["shape"])
+
+
+@torch.inference_mode()
+def forward(module: nn.Module, examples: Examples, progress: Callable[[int, int], None] | None = None) -> Tensor:
+    """Outputs of a network in evaluation mode for all examples: float32 (N, outputs), on the examples' device."""
+    was_training = module.training
+    module.eval()
+    rows = torch.arange(len(examples), device=examples.device)
+    parts = []
+    for chunk in torch.split(rows, examples.batch_size):
+        parts.append(module(examples.batch(chunk)).float())
+        if progress is not None:
+            progress(int(chunk[-1]) + 1, len(examples))
+    module.train(was_training)
+    return torch.cat(parts)

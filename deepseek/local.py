@@ -79,7 +79,7 @@ def catalog() -> Any:
     """Every block's declaration, as data; built when it is missing or stale."""
     from engine import api
 
-    with _translated():
+    with translated():
         return api.load_catalog()
 
 
@@ -100,7 +100,7 @@ def parse(source: Any) -> dict[str, Any]:
     """
     from engine import api
 
-    with _translated():
+    with translated():
         return api.parse_document(source).to_json()
 
 
@@ -109,7 +109,7 @@ def problems(document: Mapping[str, Any], targets: Sequence[str] = ()) -> list[M
     from engine import api
 
     needed = _needed(document, targets)
-    with _translated():
+    with translated():
         found = api.validate(api.parse_document(dict(document)), catalog())
     return [problem.to_json() for problem in found if problem.block is None or problem.block in needed]
 
@@ -137,7 +137,7 @@ def put_bytes(name: str, content: bytes) -> str:
 
 def open_artifact(digest: str) -> Artifact:
     """The artifact with this digest."""
-    with _translated():
+    with translated():
         found: Artifact = store().open(digest)
         return found
 
@@ -180,7 +180,7 @@ def execute(
 
     started = time.monotonic()
     try:
-        with _translated(), workplace.interruptible(api.CancelledRun) as stop:
+        with translated(), workplace.interruptible(api.CancelledRun) as stop:
             parsed = api.parse_document(dict(document))
             with workplace.work_folder(_folder() / "work", parsed.run_digest()) as folder:
                 done = api.execute(
@@ -232,7 +232,7 @@ def read_images(artifact: Artifact) -> tuple[Any, Any]:
     """Pixels and labels of a data set of images, as arrays."""
     from engine import api
 
-    with _translated():
+    with translated():
         view = api.open_images(store().open(artifact.digest))
         return view.take(slice(None)), view.labels
 
@@ -241,23 +241,23 @@ def read_table(artifact: Artifact) -> Any:
     """A table, as ``pyarrow.Table``."""
     from engine import api
 
-    with _translated():
+    with translated():
         return api.open_table(store().open(artifact.digest))
 
 
-def read_module(artifact: Artifact) -> Any:
-    """The network of a trained model, as ``torch.nn.Module``."""
+def open_predictor(artifact: Artifact) -> Any:
+    """A trained model in memory: it answers images, files and tables, and its network is ``.module``."""
     from engine import api
 
-    with _translated():
-        return api.open_module(store().open(artifact.digest))
+    with translated():
+        return api.open_predictor(store().open(artifact.digest))
 
 
 def load_bundle(path: Path) -> Artifact:
     """Read a model file and check every byte of it."""
     from engine import api
 
-    with _translated():
+    with translated():
         return api.load_bundle(path, store())
 
 
@@ -272,7 +272,7 @@ def save(digest: str, path: Path) -> None:
     """Write an artifact to disk: a model as a bundle, a file under its name, anything else as a folder of its files."""
     from engine import api
 
-    with _translated():
+    with translated():
         ref = store().open(digest)
         if ref.kind == "model":
             api.save_bundle(ref, path)
@@ -309,7 +309,7 @@ def _needed(document: Mapping[str, Any], targets: Sequence[str]) -> set[str]:
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """The engine's errors in the SDK's words."""
     from engine import api
 

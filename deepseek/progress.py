@@ -143,7 +143,7 @@ class Progress:
 
     def _bar_line(self, event: Mapping[str, Any]) -> str:
         total = event["total"] or 1
-        done = f"{event['done']:g}/{event['total']:g} {event['unit']}"
+        done = f"{event['done']:.3g}/{event['total']:.6g} {event['unit']}"
         parts = [f"{event['block']:<{self._width}}  {bar(event['done'] / total)}  {done}"]
         numbers = self._numbers(self._metrics.get(event["block"], {}))
         if numbers:

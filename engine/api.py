@@ -30,7 +30,7 @@ from engine.run.cache import Cache, Hit, LocalCache, Lookup, NoCache
 from engine.run.doors import (
     load_bundle,
     open_images,
-    open_module,
+    open_predictor,
     open_table,
     register_architecture,
     save_bundle,
@@ -82,7 +82,7 @@ __all__ = [
     "load_bundle",
     "load_catalog",
     "open_images",
-    "open_module",
+    "open_predictor",
     "open_table",
     "parse_document",
     "preview_run",

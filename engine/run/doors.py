@@ -46,6 +46,6 @@ def open_table(ref: DatasetRef) -> Any:
     return importlib.import_module("engine.datasets").open_table(ref)
 
 
-def open_module(ref: ModelRef) -> Any:
-    """The network of a trained model with its weights, as ``torch.nn.Module`` in evaluation mode on the CPU."""
-    return importlib.import_module("engine.runtime.models").open_model(ref).module
+def open_predictor(ref: ModelRef) -> Any:
+    """A trained model in memory, as :class:`engine.runtime.predictor.Predictor`; its network is ``.module``."""
+    return importlib.import_module("engine.runtime.predictor").Predictor.open(ref)

@@ -12,7 +12,8 @@ from typing import Any
 from deepseek import local, pipeline
 from deepseek.errors import unknown
 from deepseek.pipeline import Output, Step
-from deepseek.progress import Progress, Sink
+from deepseek.progress import Progress, Sink, points
+from deepseek.results import Curve
 
 QUIET_TYPES = ("progress", "log", "block_failed")
 
@@ -47,6 +48,11 @@ def outputs(type_: str, kind: str) -> list[str]:
 def inputs(type_: str) -> list[str]:
     """Input ports of a block."""
     return [port["name"] for port in local.catalog()["blocks"][type_]["inputs"]]
+
+
+def parameters(type_: str) -> list[str]:
+    """Parameters of a block."""
+    return list(_properties(local.catalog()["blocks"][type_]))
 
 
 def check_params(type_: str, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,6 +96,47 @@ def make(output: Output, *, seed: int, plan: Mapping[str, Any] | None = None) ->
         return run([output.step], seed=seed, plan=plan, show=show)[output.step][output.port]
     finally:
         progress.close()
+
+
+def metrics_of(result: local.Result, block: str) -> dict[str, float]:
+    """Metrics of one block of a run, without the block's id."""
+    prefix = f"{block}."
+    return {name.removeprefix(prefix): value for name, value in result.metrics.items() if name.startswith(prefix)}
+
+
+class Curves:
+    """Gathers the curves of one block while its events pass by on their way to whoever shows them.
+
+    Parameters
+    ----------
+    block
+        Whose metrics are kept.
+    show
+        Told every event.
+    """
+
+    def __init__(self, block: str, show: Sink) -> None:
+        self.curves: dict[str, Curve] = {}
+        self.is_cached = False
+        self._block = block
+        self._show = show
+
+    def __call__(self, event: Mapping[str, Any]) -> None:
+        """Take one event."""
+        if event.get("block") == self._block:
+            if event["type"] == "metrics":
+                curve = self.curves.setdefault(event["name"], Curve())
+                steps, values = points(event)
+                curve.steps.extend(steps)
+                curve.values.extend(values)
+            elif event["type"] == "block_cached":
+                self.is_cached = True
+        self._show(event)
+
+    def close(self) -> None:
+        """The run is over."""
+        if isinstance(self._show, Progress):
+            self._show.close()
 
 
 def _properties(entry: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -250,13 +250,17 @@ class Dataset:
         """The pipeline document that makes this data set."""
         return pipeline.document([self._output.step], seed=self._seed)[0]
 
+    @property
+    def _title(self) -> str:
+        return str(self.artifact.meta.get("name") or "data set")
+
     def __len__(self) -> int:
         return int(self.artifact.meta["count"])
 
     def __repr__(self) -> str:
         meta = self.artifact.meta
         what = f"{len(self):,} rows" if self.kind == "table" else f"{len(self):,} images"
-        parts = [str(meta.get("name") or "data set"), what]
+        parts = [self._title, what]
         if meta.get("shape"):
             parts.append(" x ".join(str(side) for side in meta["shape"]))
         if meta.get("target"):

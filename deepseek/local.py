@@ -197,8 +197,9 @@ def execute(
                 if done.status == "succeeded":
                     shutil.rmtree(folder, ignore_errors=True)
     finally:
-        if isinstance(shown, Progress):
-            shown.close()
+        close = getattr(shown, "close", None)
+        if close is not None:
+            close()
     return Result(
         done.status,
         {block: {port: _artifact(ref) for port, ref in ports.items()} for block, ports in done.outputs.items()},

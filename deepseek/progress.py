@@ -32,14 +32,22 @@ def silent(event: Mapping[str, Any]) -> None:
     """Take an event and show nothing."""
 
 
-def last_value(event: Mapping[str, Any]) -> float:
-    """The newest value of a ``metrics`` event (its values are packed little-endian doubles).
+def points(event: Mapping[str, Any]) -> tuple[list[int], list[float]]:
+    """Steps and values of a ``metrics`` event, which packs them as little-endian numbers.
 
-    >>> last_value({"values": base64.b64encode(struct.pack("<2d", 0.5, 0.25)).decode()})
-    0.25
+    >>> packed = base64.b64encode(struct.pack("<2d", 0.5, 0.25)).decode()
+    >>> points({"values": packed, "first_step": 10, "stride": 5})
+    ([10, 15], [0.5, 0.25])
     """
-    packed = base64.b64decode(event["values"])
-    return float(struct.unpack("<d", packed[-8:])[0])
+    values = _unpack(event["values"], "d")
+    if event.get("steps"):
+        return [int(step) for step in _unpack(event["steps"], "q")], values
+    return [event["first_step"] + index * event["stride"] for index in range(len(values))], values
+
+
+def _unpack(text: str, code: str) -> list[float]:
+    raw = base64.b64decode(text)
+    return list(struct.unpack(f"<{len(raw) // 8}{code}", raw))
 
 
 def duration(seconds: float) -> str:
@@ -122,9 +130,8 @@ class Progress:
         self._line(f"{event['block']:<{self._width}}  skipped")
 
     def _on_metrics(self, event: Mapping[str, Any]) -> None:
-        # taken out and put back: the newest names come last, and those are the ones shown
         kept = self._metrics.setdefault(event["block"], {})
-        kept[event["name"]] = last_value(event)
+        kept[event["name"]] = _unpack(event["values"], "d")[-1]
 
     def _on_progress(self, event: Mapping[str, Any]) -> None:
         self._progress[event["block"]] = event

@@ -1,0 +1,308 @@
+"""``Model``: a handle to a network that can be trained, judged, asked and kept.
+
+Called by people. Training and evaluation add a block to the pipeline that makes the model and run it, so they are the
+same training and evaluation as in the studio, and ``pipeline()`` can be opened there. Must not import the engine (see
+``deepseek.local``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepseek import blocks, local, pipeline
+from deepseek.dataset import Dataset
+from deepseek.errors import UsageError, unknown
+from deepseek.pipeline import Output
+from deepseek.progress import Progress, Sink, silent
+from deepseek.results import Evaluation, Predictions, Training
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Model:
+    """A network with what belongs to it: how data is prepared, the names of the classes, where it comes from.
+
+    Made by :meth:`create`, :meth:`load` or :meth:`wrap`.
+
+    Examples
+    --------
+    >>> model = Model.create("convnet")
+    >>> model
+    Model(convnet, not trained)
+    """
+
+    def __init__(self, output: Output, name: str) -> None:
+        self._output = output
+        self._name = name
+        self._seed = 0
+        self._plan: dict[str, Any] = {}
+        self._artifact: local.Artifact | None = None
+        self._predictor: Any = None
+
+    @classmethod
+    def create(cls, architecture: str, **config: Any) -> Model:
+        """Make a network with fresh weights.
+
+        Parameters
+        ----------
+        architecture
+            ``"mlp"``, ``"convnet"``, ``"resnet18"``, ``"resnet34"``, ``"resnet50"``, ...: the model blocks.
+        config
+            Parameters of the architecture, for example ``num_classes=10``. What is left out and depends on the data is
+            read off it when training starts.
+        """
+        type_ = _architecture(architecture)
+        return cls(pipeline.step("model", type_, blocks.check_params(type_, config)).out("model"), architecture)
+
+    @classmethod
+    def load(cls, source: str | Path, *, module: nn.Module | None = None, **config: Any) -> Model:
+        """Load a model: a file that :meth:`save` or the studio wrote, or a known network with its public weights.
+
+        Parameters
+        ----------
+        source
+            Path of a bundle; or an architecture such as ``"resnet50"``, whose published weights are fetched when they
+            are first needed.
+        module
+            For a bundle of a wrapped module: the module with its code; its weights are replaced.
+        config
+            For an architecture: its parameters; another ``num_classes`` than the published makes a fresh last layer.
+
+        Raises
+        ------
+        UsageError
+            When there is no such file or architecture, or the file is damaged.
+        """
+        path = Path(source).expanduser()
+        if not path.is_file():
+            return cls._load_public(str(source), config)
+        if config:
+            raise unknown("parameter of a saved model", next(iter(config)), ())
+        if module is not None:
+            from deepseek import wrapping
+
+            wrapping.register(str(local.load_bundle(path).read_json("model.json")["architecture"]), module)
+        made = pipeline.step("model", "model.load", {"file": local.put_file(path)})
+        model = cls(made.out("model"), path.stem)
+        model._name = str(model.spec["architecture"])
+        return model
+
+    @classmethod
+    def _load_public(cls, name: str, config: Mapping[str, Any]) -> Model:
+        if "/" in name or name.endswith(".zip"):
+            raise UsageError(f"There is no file {name}")
+        type_ = _architecture(name)
+        if "weights" not in blocks.parameters(type_):
+            raise UsageError(
+                f"There are no public weights for {name}", hint=f"Model.create({name!r}) makes one with fresh weights."
+            )
+        checked = blocks.check_params(type_, {"weights": "public", **config})
+        return cls(pipeline.step("model", type_, checked).out("model"), name)
+
+    @classmethod
+    def wrap(cls, module: nn.Module) -> Model:
+        """Make a model of a PyTorch module of your own; it trains, is judged and saved like any other.
+
+        Its code stays in this process: open a saved one with ``Model.load(path, module=YourModule())``.
+
+        Parameters
+        ----------
+        module
+            Takes float32 (N, C, H, W) images or (N, features) rows, and gives (N, classes) scores without softmax, or
+            (N, 1) numbers for regression. Its weights are copied now; the module itself is never changed.
+        """
+        from deepseek import wrapping
+
+        name = wrapping.architecture_of(module)
+        wrapping.register(name, module)
+        weights = local.put_bytes("weights.safetensors", wrapping.weights_of(module))
+        made = pipeline.step("model", "model.wrapped", {"architecture": name, "weights": weights})
+        return cls(made.out("model"), type(module).__name__)
+
+    def train(
+        self,
+        dataset: Dataset,
+        *,
+        validation: Dataset | None = None,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        device: str | None = None,
+        threads: int | None = None,
+        seed: int | None = None,
+        show: bool | Sink = True,
+        **params: Any,
+    ) -> Training:
+        """Train on a data set, from where the model is now.
+
+        Ctrl-C stops cleanly; the same call goes on where it stopped. The same call on the same data and machine gives
+        the same weights, and the second time they are taken from the cache.
+
+        Parameters
+        ----------
+        dataset
+            Its part to train on is used (``dataset.train``); keep the other for :meth:`evaluate`.
+        validation
+            Data to look at after every epoch, for curves and early stopping.
+        epochs, batch_size, learning_rate
+            As everywhere; what is left out has the default of the training block.
+        device
+            ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
+        threads
+            CPU threads; all by default.
+        seed
+            Number that everything random follows, the split of the data too; by default the data set's.
+        show
+            False shows nothing; a function is told every event of the run.
+        params
+            Other parameters of the training block, see ``deepseek blocks train.classifier``.
+
+        Returns
+        -------
+        Training
+            Its last numbers and its curves.
+        """
+        type_ = f"train.{_trainer(dataset)}"
+        given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, **params}
+        inputs: dict[str, Output | None] = {"model": self._output, "dataset": dataset.train._output}
+        if validation is not None:
+            inputs["validation"] = validation.test._output
+        made = pipeline.step("train", type_, blocks.check_params(type_, given), **inputs)
+        plan = {**self._plan, **{k: v for k, v in {"device": device, "threads": threads}.items() if v is not None}}
+        seed = dataset._seed if seed is None else seed
+        document, ids = pipeline.document([made], name=f"{self._name} on {dataset._title}", seed=seed)
+        curves = blocks.Curves(ids[made], _sink(show))
+        started = time.monotonic()
+        result = local.checked(local.execute(document, plan=plan, show=curves))
+        self._output, self._seed, self._plan = made.out("model"), seed, dict(result.plan or plan)
+        self._artifact, self._predictor = result.outputs[ids[made]]["model"], None
+        numbers = blocks.metrics_of(result, ids[made])
+        return Training(numbers, curves.curves, time.monotonic() - started, is_cached=curves.is_cached)
+
+    def evaluate(self, dataset: Dataset, *, show: bool | Sink = True, **params: Any) -> Evaluation:
+        """Judge the model on data that it was not trained on.
+
+        Parameters
+        ----------
+        dataset
+            Its part to test on is used (``dataset.test``).
+        params
+            Parameters of the evaluation block.
+
+        Returns
+        -------
+        Evaluation
+            Metrics (``evaluation["accuracy"]``) and figures (``evaluation.figure("confusion")``).
+        """
+        self._require_training()
+        type_ = f"evaluate.{_trainer(dataset)}"
+        made = pipeline.step(
+            "evaluate",
+            type_,
+            blocks.check_params(type_, params),
+            model=self._output,
+            dataset=dataset.test._output,
+        )
+        document, ids = pipeline.document([made], name=f"{self._name} on {dataset._title}", seed=self._seed)
+        result = local.checked(local.execute(document, plan=self._plan, show=_sink(show)))
+        outputs = result.outputs[ids[made]]
+        figures = {port: ref.read_json("figure.json") for port, ref in outputs.items() if ref.kind == "figure"}
+        return Evaluation(blocks.metrics_of(result, ids[made]), figures)
+
+    def predict(self, data: Any) -> Predictions:
+        """Ask the model.
+
+        Parameters
+        ----------
+        data
+            For an image model: an image (path, PIL image or array), several of them in a list, an array (N, C, H, W),
+            (N, H, W, C) or (N, H, W). For a table model: a DataFrame, a dict or list of dicts, or the path of a table.
+            Or a `Dataset`, whose part to test on is used.
+        """
+        self._require_training()
+        if self._predictor is None:
+            self._predictor = local.open_predictor(self.artifact)
+        from deepseek import asking
+
+        return Predictions(asking.ask(self._predictor, data))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model to one file: a zip with ``model.json`` and ``weights.safetensors``, without pickle.
+
+        Returns
+        -------
+        Path
+            The file. :meth:`load` and the studio read it.
+        """
+        place = Path(path).expanduser()
+        place.parent.mkdir(parents=True, exist_ok=True)
+        local.save(self.artifact.digest, place)
+        return place
+
+    def pipeline(self) -> dict[str, Any]:
+        """The pipeline document that makes this model: it runs in the studio and by ``deepseek run``."""
+        return pipeline.document([self._output.step], name=self._name, seed=self._seed)[0]
+
+    @property
+    def artifact(self) -> local.Artifact:
+        """The artifact behind it; the pipeline runs when it did not yet."""
+        if self._artifact is None:
+            self._artifact = blocks.make(self._output, seed=self._seed, plan=self._plan)
+        return self._artifact
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What ``model.json`` says: architecture, configuration, input, preprocessing, labels, metrics, provenance."""
+        found: dict[str, Any] = self.artifact.read_json("model.json")
+        return found
+
+    @property
+    def is_trained(self) -> bool:
+        """True once it can be asked."""
+        return self._artifact is not None and self.spec["task"] is not None
+
+    @property
+    def labels(self) -> list[str] | None:
+        """Names of the classes."""
+        names: list[str] | None = self.spec["labels"]
+        return names
+
+    @property
+    def module(self) -> nn.Module:
+        """The network with its weights, in evaluation mode on the CPU; a copy that is yours."""
+        found: nn.Module = local.open_predictor(self.artifact).module
+        return found
+
+    def __repr__(self) -> str:
+        return f"Model({self._name}, {'trained' if self.is_trained else 'not trained'})"
+
+    def _require_training(self) -> None:
+        if self._output.step.type.startswith("model.") and self.spec["task"] is None:
+            raise UsageError("The model is not trained yet", hint="Call model.train(dataset) first.")
+
+
+def _architecture(name: str) -> str:
+    """Block type of an architecture."""
+    special = {"load", "wrapped"}
+    known = [entry for entry in blocks.names("model") if entry not in special]
+    if name not in known:
+        raise unknown("architecture", name, known)
+    return f"model.{name}"
+
+
+def _trainer(dataset: Dataset) -> str:
+    if dataset.task == "classification":
+        return "classifier"
+    if dataset.task == "regression":
+        return "regressor"
+    raise UsageError("It is not said which column to predict", hint='Say it: Dataset.load(..., target="NAME").')
+
+
+def _sink(show: bool | Sink) -> Sink:
+    if callable(show):
+        return show
+    return Progress() if show else silent

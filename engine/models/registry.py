@@ -140,7 +140,7 @@ def find(name: str) -> Architecture:
         raise UserError(
             "The model was made from the module {module}, which this process does not have",
             hint="Open it with Model.load(path, module={module}()).",
-            module=name.removeprefix("wrapped:"),
+            module=name.removeprefix("wrapped:").split("-")[0],
         )
     raise UserError(
         "There is no architecture {name}",

@@ -50,6 +50,11 @@ def preview_run(
         elif not step.entry["cacheable"]:
             states[step.id] = {"state": "will_run", "reason": steps_.NOT_CACHEABLE}
             continue
+        elif steps_.local_paths(step):
+            # Whoever asks may be a web process, which must not look around on disks for a person.
+            why = steps_.reason("files", "It depends on files that only the run can see")
+            states[step.id] = {"state": "unknown", "reason": why}
+            continue
         else:
             parts = steps_.components(step, document.seed, plan, made)
             key = steps_.key_of(parts)

@@ -7,6 +7,7 @@ from the catalog's JSON Schema, so a run that is cached from end to end never im
 from __future__ import annotations
 
 import hashlib
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -111,6 +112,13 @@ def block_seed(seed: int, type_: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}:{type_}".encode()).digest()[:4], "big")
 
 
+def local_paths(step: Step) -> dict[str, str]:
+    """Parameter -> path, for every parameter that names files of this machine."""
+    fields = step.entry["params"]["schema"].get("properties", {})
+    values = {name: step.block.params.get(name) for name, rule in fields.items() if rule.get("widget") == "path"}
+    return {name: value for name, value in values.items() if isinstance(value, str) and value}
+
+
 def components(step: Step, seed: int, plan: ExecutionPlan, made: Mapping[str, Made]) -> Components:
     """Everything that a step's result depends on; its digest is the cache key.
 
@@ -126,10 +134,17 @@ def components(step: Step, seed: int, plan: ExecutionPlan, made: Mapping[str, Ma
             port: [_identity(made[block], name) for block, name in sources if name in made[block].outputs]
             for port, sources in step.sources.items()
         },
+        "files": {name: _fingerprint(path) for name, path in local_paths(step).items()},
         "seed": seed,
         # Where a block only shuffles data, device and threads cannot change what it makes.
         "plan": plan.model_dump() if step.entry["needs"] == "gpu" else None,
     }
+
+
+def _fingerprint(path: str) -> str:
+    # By name: it reads disks, and whoever only looks at pipelines must not need it.
+    found: str = importlib.import_module("engine.datasets.fingerprint").fingerprint(path)
+    return found
 
 
 def _identity(made: Made, port: str) -> str:
@@ -169,6 +184,9 @@ def why_it_runs(parts: Components, previous: Components | None) -> dict[str, Any
         if change is not None:
             name, old, new = change
             return reason(code, "{field} {old} -> {new}", field=name, old=_brief(old), new=_brief(new))
+    change = _first_change(previous.get("files") or {}, parts.get("files") or {})
+    if change is not None:
+        return reason("files_changed", "The files of {input} changed", input=change[0])
     if previous.get("seed") != parts.get("seed"):
         return reason("seed_changed", "seed {old} -> {new}", old=previous.get("seed"), new=parts.get("seed"))
     change = _first_change(previous.get("inputs") or {}, parts.get("inputs") or {})

@@ -34,6 +34,7 @@ def test_block_seeds_differ_by_type_and_by_seed():
         ({"code": "a"}, {"code": "b"}, "code_changed"),
         ({"params": {"a": 1}}, {"params": {"a": 2}}, "params_changed"),
         ({"plan": {"threads": 1}}, {"plan": {"threads": 2}}, "plan_changed"),
+        ({"files": {"path": "a"}}, {"files": {"path": "b"}}, "files_changed"),
         ({"seed": 0}, {"seed": 1}, "seed_changed"),
         ({"inputs": {"x": ["a"]}}, {"inputs": {"x": ["b"]}}, "input_changed"),
         ({"seed": 0}, {"seed": 0}, "evicted"),

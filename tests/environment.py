@@ -1,7 +1,8 @@
 """The environment of a test process, set before Django reads its settings.
 
 Loaded by pytest as a plugin (`-p tests.environment` in pyproject.toml): every test process gets a home folder of its
-own that goes away with it. The catalog of blocks is kept between runs; it is built anew when a block has changed.
+own that goes away with it. TEST_DATABASE_URL names another database than SQLite to test with. The catalog of blocks
+is kept between runs; it is built anew when a block has changed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ for name in ("DATABASE_URL", "REDIS_URL", "STORE_URL", "HOST", "PORT", "ALLOWED_
     os.environ.pop(name, None)
 for name in [name for name in os.environ if name.startswith("DEEPSEEK_")]:
     del os.environ[name]
+
+if os.environ.get("TEST_DATABASE_URL"):
+    os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
 
 HOME = Path(tempfile.mkdtemp(prefix="deepseek-test-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)

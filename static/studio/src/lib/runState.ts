@@ -64,7 +64,7 @@ function withMetrics(state: RunState, block: string, metrics: Record<string, num
     : withRun(state, { metrics: { ...state.run.metrics, ...Object.fromEntries(found) } });
 }
 
-function systemPoint(event: Extract<RunEvent, { type: "system" }>): SystemPoint {
+export function systemPoint(event: Extract<RunEvent, { type: "system" }>): SystemPoint {
   const gpu = (Array.isArray(event.gpu) ? event.gpu[0] : event.gpu) as Record<string, number> | null | undefined;
   return {
     t: event.t ?? Date.now() / 1000,

@@ -27,7 +27,7 @@ REGISTRIES = re.compile(
             r"pypi\.o" + "rg",
             "files.python" + r"hosted\.org",
             r"registry\.np" + r"mjs\.org",
-            r"download\.py" + r"torch\.org",
+            r"download\.py" + r"torch\.org/whl",
         ]
     )
 )

@@ -24,8 +24,8 @@ from pathlib import Path
 from engine.errors import TransientError, UserError
 from engine.home import home
 
-Progress = Callable[[str, int, int], None]
-"""Called with file name, bytes done and bytes in all."""
+Progress = Callable[[int, int], None]
+"""Called with bytes done and bytes in all, over all files of the resource."""
 
 CHUNK = 1 << 20
 TIMEOUT_S = 30
@@ -74,6 +74,19 @@ _FASHION = (
 
 def _fashion(name: str, size: int, md5: str) -> RemoteFile:
     return RemoteFile(name, tuple(base + name for base in _FASHION), size, "md5", md5)
+
+
+def _weights(title: str, name: str, size: int) -> Resource:
+    """Public weights of torchvision; the file name ends with the first digits of its sha256."""
+    file = RemoteFile(name, ("https://download.pytorch.org/models/" + name,), size, "sha256", name[-12:-4])
+    return Resource(
+        name=name.split("-")[0] + "_imagenet",
+        title=title + " weights (ImageNet)",
+        page="https://pytorch.org/vision/stable/models.html",
+        license="BSD-3-Clause",
+        files=(file,),
+        layouts=((name,),),
+    )
 
 
 RESOURCES: Mapping[str, Resource] = {
@@ -126,6 +139,9 @@ RESOURCES: Mapping[str, Resource] = {
         system=(Path("/usr/share/datasets/fashion-mnist"),),
         package="dataset-fashion-mnist",
     ),
+    "resnet18_imagenet": _weights("ResNet-18", "resnet18-f37072fd.pth", 46_830_571),
+    "resnet34_imagenet": _weights("ResNet-34", "resnet34-b627a593.pth", 87_319_819),
+    "resnet50_imagenet": _weights("ResNet-50", "resnet50-11ad3fa6.pth", 102_540_417),
 }
 
 
@@ -223,23 +239,31 @@ def fetch(name: str, folder: Path, progress: Progress | None = None) -> Path:
         When what arrives is not what was published.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for file in get(name).files:
+    files = get(name).files
+    total, before = sum(file.size for file in files), 0
+
+    def tell(done: int) -> None:
+        if progress is not None:
+            progress(before + done, total)
+
+    for file in files:
         place = folder / file.name
         if not place.exists():
-            _fetch_file(file, place, progress)
+            _fetch_file(file, place, tell)
+        before += file.size
     return folder
 
 
-def _fetch_file(file: RemoteFile, place: Path, progress: Progress | None) -> None:
+def _fetch_file(file: RemoteFile, place: Path, tell: Callable[[int], None]) -> None:
     part = place.with_name(place.name + ".part")
     problem = ""
     for url in file.urls:
         try:
-            _download(url, file, part, progress)
+            _download(url, file, part, tell)
         except (urllib.error.URLError, OSError) as error:
             problem = str(getattr(error, "reason", error))
             continue
-        if _checksum(part, file.algorithm) == file.checksum:
+        if _checksum(part, file.algorithm).startswith(file.checksum):
             part.replace(place)
             return
         part.unlink()
@@ -252,7 +276,7 @@ def _fetch_file(file: RemoteFile, place: Path, progress: Progress | None) -> Non
     raise TransientError("{file} could not be downloaded: {problem}", file=file.name, problem=problem)
 
 
-def _download(url: str, file: RemoteFile, part: Path, progress: Progress | None) -> None:
+def _download(url: str, file: RemoteFile, part: Path, tell: Callable[[int], None]) -> None:
     have = part.stat().st_size if part.exists() else 0
     if have >= file.size:
         part.unlink()
@@ -265,8 +289,7 @@ def _download(url: str, file: RemoteFile, part: Path, progress: Progress | None)
             while chunk := answer.read(CHUNK):
                 stream.write(chunk)
                 done += len(chunk)
-                if progress is not None:
-                    progress(file.name, done, file.size)
+                tell(min(done, file.size))
                 if done > file.size:
                     break
     if done < file.size:
@@ -306,11 +329,11 @@ class _Bar:
     def __init__(self) -> None:
         self._last = 0.0
 
-    def __call__(self, name: str, done: int, total: int) -> None:
+    def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
         if done >= total or now - self._last >= 0.2:
             self._last = now
-            sys.stderr.write(f"\r{name}: {done / 2**20:.1f} of {total / 2**20:.1f} MiB ({done / total:.0%})  ")
+            sys.stderr.write(f"\r{done / 2**20:.1f} of {total / 2**20:.1f} MiB ({done / total:.0%})  ")
             sys.stderr.flush()
 
 

@@ -141,6 +141,6 @@ _MAKERS: dict[str, Callable[[ArtifactStore], Ref]] = {
     "metrics": lambda store: store.put(MetricsRef, files={"metrics.json": b'{"accuracy":0.5}'}),
     "figure": lambda store: store.put(FigureRef, files={"figure.json": b'{"data":[],"layout":{}}'}),
     "predictions": _predictions,
-    "file": lambda store: store.put(FileRef, files={"file": b"a,b\n1,2\n"}, meta={"filename": "sample.csv"}),
+    "file": lambda store: store.put(FileRef, files={"content": b"a,b\n1,2\n"}, meta={"filename": "sample.csv"}),
     "artifact": lambda store: store.put(Ref, files={"note.txt": b"sample"}),
 }

@@ -287,5 +287,5 @@ class _Training:
         state = self.state
         taken = state.best_epoch or state.epoch
         metrics = dict(state.history[taken - 1]) if state.history else {}
-        metrics |= {"epochs": state.epoch, "best_epoch": taken, "steps": state.step}
+        metrics |= {"epochs": float(state.epoch), "best_epoch": float(taken), "steps": float(state.step)}
         return TrainingResult(state.history, metrics)

@@ -15,12 +15,15 @@ import torch
 from engine.spec import ExecutionPlan, RunContext
 
 
-def provenance(ctx: RunContext, plan: ExecutionPlan) -> dict[str, Any]:
-    """JSON for ``model.json``: a finished model carries the pipeline that made it."""
+def provenance(ctx: RunContext, plan: ExecutionPlan | None = None) -> dict[str, Any]:
+    """JSON for ``model.json``: a finished model carries the pipeline that made it.
+
+    Only a block that computes under a plan gives one: what the others make must not depend on it.
+    """
     return {
         "document": semantic(ctx.document),
         "block": ctx.block_id,
-        "plan": plan.model_dump(),
+        **({} if plan is None else {"plan": plan.model_dump()}),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
 

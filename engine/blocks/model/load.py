@@ -1,0 +1,71 @@
+"""A model from a bundle: one that was exported here, or saved by ``model.save``.
+
+Runs in the palette's drawer "model"; see :mod:`engine.runtime.bundle` for the format.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from engine.artifacts import ModelRef
+from engine.errors import UserError
+from engine.runtime.bundle import load_bundle
+from engine.spec import BlockParams, RunContext, block, param
+
+
+class Params(BlockParams):
+    """Which bundle."""
+
+    file: str | None = param(
+        None, widget="artifact", help="The model bundle: a zip file that was uploaded", title="Bundle"
+    )
+    path: str | None = param(
+        None, widget="path", help="Or the path of the bundle on this machine", title="Path", advanced=True
+    )
+
+
+class Outputs(NamedTuple):
+    """What the block makes."""
+
+    model: ModelRef
+
+
+@block(
+    "model.load",
+    title="Load a model",
+    skips={"example": "it needs a bundle that somebody saved; tests/engine/blocks loads one"},
+)
+def run(params: Params, *, ctx: RunContext) -> Outputs:
+    """Read a model bundle, checking every byte of it.
+
+    Parameters
+    ----------
+    params
+        The bundle: an uploaded file, or a path.
+    ctx
+        The run.
+
+    Returns
+    -------
+    Outputs
+        The model, with the digest it had when it was saved.
+
+    Raises
+    ------
+    UserError
+        When no bundle was given, or it is damaged, was changed, or belongs to a newer version.
+
+    Notes
+    -----
+    Source: the format is this project's own, see ``docs/architecture.md``; weights are safetensors, never pickle.
+
+    Examples
+    --------
+    >>> Params(path="model.zip").path
+    'model.zip'
+    """
+    if params.file:
+        return Outputs(load_bundle(ctx.store.open(params.file).path("content"), ctx.store))
+    if params.path:
+        return Outputs(load_bundle(ctx.local_path(params.path), ctx.store))
+    raise UserError("No model bundle was given", field="file", hint="Upload a zip file that was exported here.")

@@ -1,0 +1,56 @@
+"""ResNet-18: a residual network of 18 layers.
+
+Runs in the palette's drawer "model"; see :mod:`engine.models.resnet` for the network.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from engine.artifacts import ModelRef
+from engine.runtime.pretrained import ResNetParams, make_resnet
+from engine.spec import RunContext, block
+
+
+class Params(ResNetParams):
+    """Stem, classes and starting weights."""
+
+
+class Outputs(NamedTuple):
+    """What the block makes."""
+
+    model: ModelRef
+
+
+@block("model.resnet18", title="ResNet-18", examples=[{}, {"stem": "large", "num_classes": 5}])
+def run(params: Params, *, ctx: RunContext) -> Outputs:
+    """Make a ResNet-18, untrained or with given weights; channels and classes follow from the data.
+
+    Parameters
+    ----------
+    params
+        Stem, number of classes, and where starting weights come from.
+    ctx
+        The run.
+
+    Returns
+    -------
+    Outputs
+        The model, without weights, or with those that were asked for.
+
+    Raises
+    ------
+    UserError
+        When weights do not fit, or public weights are not here and cannot be fetched.
+
+    Notes
+    -----
+    Source: K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", CVPR 2016, table 1.
+    Parameter names are those of torchvision, whose public weights load.
+
+    Examples
+    --------
+    >>> Params().stem
+    'small'
+    """
+    return Outputs(make_resnet("resnet18", params, ctx))

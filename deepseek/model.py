@@ -22,6 +22,9 @@ from deepseek.results import Evaluation, Predictions, Training
 if TYPE_CHECKING:
     from torch import nn
 
+PUBLISHED = {"weights": "public", "stem": "large", "num_classes": 1000}
+"""What the public weights of an architecture were trained with (ImageNet)."""
+
 
 class Model:
     """A network with what belongs to it: how data is prepared, the names of the classes, where it comes from.
@@ -100,7 +103,8 @@ class Model:
             raise UsageError(
                 f"There are no public weights for {name}", hint=f"Model.create({name!r}) makes one with fresh weights."
             )
-        checked = blocks.check_params(type_, {"weights": "public", **config})
+        published = {name: value for name, value in PUBLISHED.items() if name in blocks.parameters(type_)}
+        checked = blocks.check_params(type_, {**published, **config})
         return cls(pipeline.step("model", type_, checked).out("model"), name)
 
     @classmethod
@@ -196,7 +200,8 @@ class Model:
         Returns
         -------
         Evaluation
-            Metrics (``evaluation["accuracy"]``) and figures (``evaluation.figure("confusion")``).
+            Metrics (``evaluation["accuracy"]``), figures (``evaluation.figure("confusion")``) and tables
+            (``evaluation.tables["report"]``).
         """
         self._require_training()
         type_ = f"evaluate.{_trainer(dataset)}"
@@ -211,7 +216,8 @@ class Model:
         result = local.checked(local.execute(document, plan=self._plan, show=_sink(show)))
         outputs = result.outputs[ids[made]]
         figures = {port: ref.read_json("figure.json") for port, ref in outputs.items() if ref.kind == "figure"}
-        return Evaluation(blocks.metrics_of(result, ids[made]), figures)
+        tables = {port: local.read_table(ref).to_pandas() for port, ref in outputs.items() if ref.kind == "table"}
+        return Evaluation(blocks.metrics_of(result, ids[made]), figures, tables)
 
     def predict(self, data: Any) -> Predictions:
         """Ask the model.

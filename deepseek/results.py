@@ -92,11 +92,27 @@ class Training(Numbers):
 
 
 class Evaluation(Numbers):
-    """How good a model is on some data: its metrics, and figures such as the confusion matrix."""
+    """How good a model is on some data.
 
-    def __init__(self, numbers: Mapping[str, float], figures: Mapping[str, Mapping[str, Any]]) -> None:
+    Parameters
+    ----------
+    numbers
+        Metrics.
+    figures
+        Plotly figures as JSON, such as the confusion matrix.
+    tables
+        Tables, such as the report per class.
+    """
+
+    def __init__(
+        self,
+        numbers: Mapping[str, float],
+        figures: Mapping[str, Mapping[str, Any]],
+        tables: Mapping[str, pd.DataFrame],
+    ) -> None:
         super().__init__(numbers)
         self.figures = dict(figures)
+        self.tables = dict(tables)
 
     def figure(self, name: str) -> Any:
         """A figure as ``plotly.graph_objects.Figure``."""

@@ -16,7 +16,6 @@ from engine.errors import UserError
 from engine.models import find
 from engine.runtime.models import save_model
 from engine.runtime.modelspec import ModelSpec
-from engine.runtime.provenance import provenance
 from engine.spec import BlockParams, RunContext, block, param
 
 
@@ -74,5 +73,4 @@ def run(params: Params, *, ctx: RunContext) -> Outputs:
         weights = load(ctx.store.open(params.weights).read_bytes("content"))
     except SafetensorError as error:
         raise UserError("The weights of the module are damaged: {problem}", problem=str(error)) from None
-    spec = ModelSpec(architecture=found.name, provenance=provenance(ctx, ctx.plan))
-    return Outputs(save_model(ctx.store, spec, weights))
+    return Outputs(save_model(ctx.store, ModelSpec(architecture=found.name), weights))

@@ -68,8 +68,8 @@ class Keeper:
                     hint="Run `deepseek doctor` to see what is missing.",
                 )
 
-    def wait(self, is_ready: Callable[[], bool], timeout_s: float, what: str) -> None:
-        """Wait until something is ready while every child lives.
+    def wait(self, is_ready: Callable[[], bool], timeout_s: float, describe: Callable[[], str]) -> None:
+        """Wait until something is ready while every child lives; ``describe`` says what is missing if it never is.
 
         Raises
         ------
@@ -81,8 +81,8 @@ class Keeper:
             self.check_started()
             if time.monotonic() > deadline:
                 logs = ", ".join(str(child.spec.log) for child in self._children.values())
-                raise DeepSeekError(f"{what} after {timeout_s:.0f} s", hint=f"The logs may tell why: {logs}")
-            time.sleep(0.1)
+                raise DeepSeekError(f"{describe()} after {timeout_s:.0f} s", hint=f"The logs may tell why: {logs}")
+            time.sleep(0.2)
 
     def watch(self) -> None:
         """Start dead children again, for ever; leaves by `StopAsked`."""

@@ -11,6 +11,7 @@ Called by ``deepseek up``:
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -87,7 +88,7 @@ def _start(keeper: Keeper, home: Home, address: Address, *, with_worker: bool) -
     keeper.start(programs.web(home, variables, address.host, address.port))
     with step("Starting the web server and the worker", "a few seconds"):
         health = Health(f"http://{_loopback(address.host)}:{address.port}/healthz")
-        keeper.wait(lambda: health.ok() or (not with_worker and health.answered), READY_TIMEOUT_S, "No answer")
+        keeper.wait(lambda: health.ok() or (not with_worker and health.answered), READY_TIMEOUT_S, health.describe)
 
 
 def _start_redis(keeper: Keeper, home: Home, variables: dict[str, str]) -> None:
@@ -96,7 +97,7 @@ def _start_redis(keeper: Keeper, home: Home, variables: dict[str, str]) -> None:
         if not _redis_comes_up(keeper, programs.redis(program, home, variables), home):
             forget_data(home)
             keeper.start(programs.redis(program, home, variables))
-            keeper.wait(lambda: answers(home.redis_socket), REDIS_TIMEOUT_S, "Redis did not answer")
+            keeper.wait(lambda: answers(home.redis_socket), REDIS_TIMEOUT_S, lambda: "Redis did not answer")
 
 
 def _redis_comes_up(keeper: Keeper, spec: Spec, home: Home) -> bool:
@@ -118,18 +119,24 @@ class Health:
     def __init__(self, url: str) -> None:
         self.url = url
         self.answered = False
+        self._missing: list[str] = []
 
     def ok(self) -> bool:
         """True when every part is there."""
         try:
-            with urllib.request.urlopen(self.url, timeout=2) as answer:  # noqa: S310 - our own http address
+            with urllib.request.urlopen(self.url, timeout=5) as answer:  # noqa: S310 - our own http address
                 self.answered = True
                 return bool(answer.status == 200)
-        except urllib.error.HTTPError:
+        except urllib.error.HTTPError as error:
             self.answered = True
+            self._missing = json.load(error).get("missing", [])
             return False
         except OSError:
             return False
+
+    def describe(self) -> str:
+        """What is missing, in words."""
+        return f"Not ready ({', '.join(self._missing)})" if self._missing else "The web server does not answer"
 
 
 def _welcome(home: Home, address: Address, *, open_browser: bool) -> None:

@@ -108,7 +108,7 @@ def test_a_child_that_ends_while_starting_is_shown_with_its_log(tmp_path: Path) 
         "keeper = Keeper(print)\n"
         "keeper.start(Spec('web', [sys.executable, '-c', 'raise SystemExit(\"no database\")'], "
         "Path(sys.argv[1]) / 'web.log', os.environ))\n"
-        "try:\n    keeper.wait(lambda: False, 10, 'No answer')\n"
+        "try:\n    keeper.wait(lambda: False, 10, lambda: 'No answer')\n"
         "finally:\n    keeper.stop()\n"
     )
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)

@@ -5,6 +5,8 @@ Written by the workers' dispatchers, read by the queue page. Times are the datab
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 
 from webapp.base import Record
@@ -22,7 +24,7 @@ class Worker(Record):
     memory_mib = models.PositiveIntegerField(default=0)
 
     class Meta:
-        ordering = ["name", "created"]
+        ordering: ClassVar = ["name", "created"]
 
     def __str__(self) -> str:
         return self.name
@@ -42,8 +44,8 @@ class Device(models.Model):
     memory_mib = models.PositiveIntegerField(default=0)
 
     class Meta:
-        ordering = ["type", "index"]
-        constraints = [
+        ordering: ClassVar = ["type", "index"]
+        constraints: ClassVar = [
             models.UniqueConstraint(fields=["worker", "type", "index"], name="device_once_per_worker"),
             models.CheckConstraint(condition=models.Q(type__in=["cpu", "cuda"]), name="device_type_known"),
         ]

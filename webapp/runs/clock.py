@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 
 def now() -> Now:
-    """This moment, on the database."""
+    """The present moment, on the database."""
     return Now()
 
 

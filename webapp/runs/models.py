@@ -7,6 +7,8 @@ database refuses impossible states. What is written often (``head``) lies apart 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -30,14 +32,15 @@ ENDED = (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
 class Run(Record):
     """One run: state, lease and the head of its event log."""
 
-    scope = "project__workspace"
+    scope: ClassVar[str] = "project__workspace"
 
     project = models.ForeignKey("workspaces.Project", on_delete=models.CASCADE, related_name="runs")
     pipeline = models.ForeignKey("pipelines.Pipeline", on_delete=models.SET_NULL, null=True, related_name="runs")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
     number = models.PositiveIntegerField()
     name = models.CharField(max_length=200)
-    tags = models.JSONField(default=list)
+    tags = models.CharField(max_length=1_000, default="", blank=True)
+    """Words between commas, with one at both ends."""
     notes = models.TextField(default="", blank=True)
 
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
@@ -62,7 +65,7 @@ class Run(Record):
     objects = Scoped()
 
     class Meta:
-        constraints = [
+        constraints: ClassVar = [
             models.UniqueConstraint(fields=["project", "number"], name="run_number_once_per_project"),
             models.UniqueConstraint(
                 fields=["device"], condition=Q(status="running", shares_device=False), name="run_holds_device_alone"
@@ -80,7 +83,7 @@ class Run(Record):
             ),
             models.CheckConstraint(condition=Q(status="failed") | Q(error__isnull=True), name="run_error_when_failed"),
         ]
-        indexes = [
+        indexes: ClassVar = [
             models.Index(fields=["project", "-created"], name="run_newest"),
             models.Index(fields=["status", "queue", "created"], name="run_waiting"),
             models.Index(fields=["pipeline", "-created"], name="run_of_pipeline"),
@@ -128,8 +131,8 @@ class RunValue(models.Model):
     text = models.CharField(max_length=200, null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["run", "address"], name="value_once_per_run")]
-        indexes = [models.Index(fields=["project", "address", "number"], name="value_number")]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["run", "address"], name="value_once_per_run")]
+        indexes: ClassVar = [models.Index(fields=["project", "address", "number"], name="value_number")]
 
     def __str__(self) -> str:
         return self.address
@@ -156,8 +159,8 @@ class Attempt(models.Model):
     """How far into its event file everything is stored."""
 
     class Meta:
-        ordering = ["number"]
-        constraints = [models.UniqueConstraint(fields=["run", "number"], name="attempt_number_once_per_run")]
+        ordering: ClassVar = ["number"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["run", "number"], name="attempt_number_once_per_run")]
 
     def __str__(self) -> str:
         return f"attempt {self.number} of {self.run_id}"
@@ -178,7 +181,7 @@ class RunEvent(models.Model):
     """Index in its metric of the first point."""
 
     class Meta:
-        indexes = [
+        indexes: ClassVar = [
             models.Index(fields=["run", "metric", "first"], condition=Q(metric__isnull=False), name="event_points"),
             models.Index(fields=["run", "kind", "seq"], condition=Q(metric__isnull=True), name="event_kind"),
         ]
@@ -196,8 +199,8 @@ class BlockState(models.Model):
     data = models.JSONField()
 
     class Meta:
-        ordering = ["position"]
-        constraints = [models.UniqueConstraint(fields=["run", "block"], name="state_once_per_block")]
+        ordering: ClassVar = ["position"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["run", "block"], name="state_once_per_block")]
 
     def __str__(self) -> str:
         return self.block
@@ -213,7 +216,7 @@ class Series(models.Model):
     last_value = models.FloatField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["run", "name"], name="series_once_per_run")]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["run", "name"], name="series_once_per_run")]
 
     def __str__(self) -> str:
         return self.name
@@ -228,28 +231,40 @@ class SeriesPage(models.Model):
     data = models.BinaryField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["series", "level", "page"], name="page_once")]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["series", "level", "page"], name="page_once")]
 
     def __str__(self) -> str:
         return f"level {self.level} page {self.page}"
 
 
 class CacheEntry(Record):
-    """What a block gave for one cache key, and what the key was made of."""
+    """What a block gave for one cache key."""
 
     workspace = models.ForeignKey("workspaces.Workspace", on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=128)
-    place = models.CharField(max_length=64)
-    """Pipeline or project where it was made, to find what changed since."""
-    block = models.CharField(max_length=64)
     components = models.JSONField()
     outputs = models.JSONField()
     metrics = models.JSONField()
-    used = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["workspace", "key"], name="cache_key_once_per_workspace")]
-        indexes = [models.Index(fields=["workspace", "place", "block", "-used"], name="cache_previous")]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["workspace", "key"], name="cache_key_once_per_workspace")
+        ]
 
     def __str__(self) -> str:
         return self.key[:19]
+
+
+class BlockHistory(models.Model):
+    """What a block's key was made of when it last ran in a place (pipeline or project): explains the next miss."""
+
+    place = models.UUIDField()
+    block = models.CharField(max_length=64)
+    key = models.CharField(max_length=128)
+    components = models.JSONField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["place", "block"], name="history_once_per_block")]
+
+    def __str__(self) -> str:
+        return self.block

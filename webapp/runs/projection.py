@@ -3,7 +3,8 @@
 Called by the recorder (which keeps the result beside the log) and by tests (which fold the whole log and compare).
 Must not know the database.
 
-A block is ``waiting``, ``running``, ``done``, ``cached``, ``failed``, ``skipped`` or ``cancelled``.
+A block is ``waiting``, ``running``, ``done``, ``cached``, ``failed`` or ``skipped`` (``because`` of another block, or
+because the run was ``cancelled``). The browser's fold (``static/studio/src/lib/runState.ts``) follows the same rules.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ EMPTY: BlockJson = {
     "outputs": {},
     "error": None,
     "metrics": {},
+    "because": None,
 }
 
 
@@ -68,9 +70,10 @@ class Projection:
         self.plan = dict(event["plan"])
         before, self.blocks = self.blocks, {}
         for name in event["blocks"]:
-            self._block(name)["metrics"] = dict(before.get(name, EMPTY)["metrics"])
-        for name in before.keys() - self.blocks.keys():
-            self.blocks[name] = before[name]
+            if name in before:
+                self.blocks[name] = before[name]
+            self._block(name)
+        self.blocks |= {name: before[name] for name in before.keys() - self.blocks.keys()}
 
     def _block_started(self, event: Mapping[str, Any]) -> None:
         self._block(event["block"], state="running", reason=event["reason"], progress=None, error=None)
@@ -88,33 +91,18 @@ class Projection:
         self._block(event["block"], state="failed", progress=None, error=event["error"])
 
     def _block_skipped(self, event: Mapping[str, Any]) -> None:
-        cancelled = event["because"] == "cancelled"
-        values = {"block": event["because"]}
-        reason = {
-            "code": "cancelled" if cancelled else "skipped",
-            "template": "The run was cancelled" if cancelled else "`{block}` did not finish",
-            "values": {} if cancelled else values,
-            "message": "The run was cancelled" if cancelled else f"`{event['because']}` did not finish",
-        }
-        self._block(event["block"], state="cancelled" if cancelled else "skipped", progress=None, reason=reason)
+        self._block(event["block"], state="skipped", because=event["because"])
 
     def _progress(self, event: Mapping[str, Any]) -> None:
         progress = {name: event.get(name) for name in ("done", "total", "unit", "eta_s")}
         self._block(event["block"], progress=progress)
 
-    def _attempt_lost(self, event: Mapping[str, Any]) -> None:
+    def _interrupted(self, event: Mapping[str, Any]) -> None:
+        if event.get("status") == "succeeded":
+            return
         for name, block in self.blocks.items():
             if block["state"] == "running":
                 self._block(name, state="waiting", progress=None)
-
-    def _run_done(self, event: Mapping[str, Any]) -> None:
-        stopped = "cancelled" if event["status"] == "cancelled" else "skipped"
-        for name, block in self.blocks.items():
-            if block["state"] == "running":
-                failed = event["status"] == "failed"
-                self._block(name, state="failed" if failed else stopped, progress=None)
-            elif block["state"] == "waiting":
-                self._block(name, state=stopped, progress=None)
 
 
 _HANDLERS: dict[str, Callable[[Projection, Mapping[str, Any]], None]] = {
@@ -125,6 +113,6 @@ _HANDLERS: dict[str, Callable[[Projection, Mapping[str, Any]], None]] = {
     "block_failed": Projection._block_failed,
     "block_skipped": Projection._block_skipped,
     "progress": Projection._progress,
-    "attempt_lost": Projection._attempt_lost,
-    "run_done": Projection._run_done,
+    "attempt_lost": Projection._interrupted,
+    "run_done": Projection._interrupted,
 }

@@ -10,6 +10,7 @@ Called by the API, dispatchers, recorders and the reconciler. Must not know proc
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -54,7 +55,13 @@ def claim(run_id: UUID, worker: Worker, device: Device) -> int | None:
             epoch: int = Run.objects.values_list("epoch", flat=True).get(pk=run_id)
             name = f"{device} {device.name}".strip()
             Attempt.objects.create(run_id=run_id, number=epoch, worker=worker, device=name[:200], started=now())
-            event = {"type": "attempt_started", "attempt": epoch, "worker": worker.name, "device": name}
+            event = {
+                "type": "attempt_started",
+                "t": time.time(),
+                "attempt": epoch,
+                "worker": worker.name,
+                "device": name,
+            }
             append(run_id, epoch, [entry(event)])
             ring_after_commit(run_id)
     except IntegrityError:
@@ -114,15 +121,12 @@ def _leave(
         if not left:
             return False
         _close_attempt(run_id, epoch, outcome, reason)
-        events = [{"type": "attempt_lost", "attempt": epoch, "reason": reason}]
+        events = [{"type": "attempt_lost", "t": time.time(), "attempt": epoch, "reason": reason}]
         run = Run.objects.only("lost", "cancel_requested").get(pk=run_id)
         if run.cancel_requested is not None:
-            _end(run_id, Status.CANCELLED, None)
-            events.append({"type": "run_done", "status": "cancelled", "duration_s": 0.0})
+            events.append(_end(run_id, Status.CANCELLED, None))
         elif run.lost >= MAX_LOST:
-            error = poison(run.lost, reason)
-            _end(run_id, Status.FAILED, error)
-            events.append({"type": "run_done", "status": "failed", "duration_s": 0.0, "error": error})
+            events.append(_end(run_id, Status.FAILED, poison(run.lost, reason)))
         append(run_id, epoch, [entry(event) for event in events], running=False)
         _project(run_id, events)
         ring_after_commit(run_id)
@@ -139,12 +143,11 @@ def cancel(run_id: UUID) -> str:
     """Ask a run to stop; one that waits ends here. Returns its status afterwards."""
     with transaction.atomic():
         if Run.objects.filter(pk=run_id, status=Status.QUEUED).update(cancel_requested=now()):
-            _end(run_id, Status.CANCELLED, None)
-            events = [{"type": "run_cancel_requested"}, {"type": "run_done", "status": "cancelled", "duration_s": 0.0}]
+            events = [{"type": "run_cancel_requested", "t": time.time()}, _end(run_id, Status.CANCELLED, None)]
         elif Run.objects.filter(pk=run_id, status=Status.RUNNING, cancel_requested__isnull=True).update(
             cancel_requested=now()
         ):
-            events = [{"type": "run_cancel_requested"}]
+            events = [{"type": "run_cancel_requested", "t": time.time()}]
         else:
             events = []
         run = Run.objects.only("status", "epoch").get(pk=run_id)
@@ -177,10 +180,15 @@ def error_json(template: str, *, hint: str | None = None, kind: str = "user", **
     }
 
 
-def _end(run_id: UUID, status: Status, error: dict[str, Any] | None) -> None:
+def _end(run_id: UUID, status: Status, error: dict[str, Any] | None) -> dict[str, Any]:
+    """End the run; returns its last event."""
     Run.objects.filter(pk=run_id).exclude(status__in=ENDED).update(
         status=status, finished=now(), lease_until=None, error=error
     )
+    run = Run.objects.only("started", "finished").get(pk=run_id)
+    duration = (run.finished - run.started).total_seconds() if run.started and run.finished else 0.0
+    event = {"type": "run_done", "status": status.value, "duration_s": round(duration, 3)}
+    return {**event, "error": error} if error else event
 
 
 def _close_attempt(run_id: UUID, epoch: int, outcome: Attempt.Outcome, reason: str) -> None:

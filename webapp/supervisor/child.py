@@ -50,6 +50,8 @@ class Child:
         File that collects what it prints outside its events.
     event_fd
         An open file that it writes its events to; named by ``DEEPSEEK_EVENT_FD``.
+    keep_fds
+        Open files that stay open as long as anything of the tree lives (locks).
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Child:
         *,
         console: Path,
         event_fd: int | None = None,
+        keep_fds: tuple[int, ...] = (),
         mode: sandbox.Mode | None = None,
     ) -> None:
         self.mode: sandbox.Mode = mode or sandbox.mode()
@@ -74,7 +77,7 @@ class Child:
                 env=environment,
                 cwd=box.folder,
                 start_new_session=True,
-                pass_fds=() if event_fd is None else (event_fd,),
+                pass_fds=keep_fds if event_fd is None else (event_fd, *keep_fds),
             )
         assert self._process.stdin is not None
         self._stdin = self._process.stdin.fileno()

@@ -68,9 +68,9 @@ def nvidia_gpus() -> list[LocalDevice]:
 
 
 def parse_nvidia(text: str, visible: str | None) -> list[LocalDevice]:
-    """The rows of nvidia-smi, without those that the administrator hid.
+    r"""The rows of nvidia-smi, without those that the administrator hid.
 
-    >>> parse_nvidia("0, NVIDIA H100, 81559, GPU-aa\\n1, NVIDIA H100, 81559, GPU-bb\\n", "1")
+    >>> parse_nvidia("0, NVIDIA H100, 81559, GPU-aa\n1, NVIDIA H100, 81559, GPU-bb\n", "1")
     [LocalDevice(type='cuda', index=1, name='NVIDIA H100', memory_mib=81559, visible='GPU-bb')]
     """
     found = []

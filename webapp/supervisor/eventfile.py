@@ -75,9 +75,13 @@ class EventFile:
             raise ProtocolError("an event is longer than 1 MiB")
         return lines
 
+    def has_more(self) -> bool:
+        """True when something is there that was not taken yet."""
+        return os.fstat(self._reader).st_size > self._read_at
+
     def wait(self, timeout_s: float) -> None:
         """Sleep until something is appended, or that long."""
-        if os.fstat(self._reader).st_size != self._read_at:
+        if self.has_more():
             return
         if self._watch is None:
             time.sleep(min(timeout_s, POLL_S))

@@ -169,7 +169,7 @@ def _walls(box: Box) -> list[str]:
     walls = ["--unshare-all", "--unshare-user", "--disable-userns", "--uid", "1000", "--gid", "1000"]
     walls += ["--cap-drop", "ALL", "--die-with-parent", "--hostname", "run"]
     for name in (*SYSTEM, *SYSTEM_FILES):
-        if os.path.islink(name) and name in SYSTEM:
+        if name in SYSTEM and Path(name).is_symlink():
             walls += ["--symlink", str(Path(name).readlink()), name]
         else:
             walls += ["--ro-bind-try", name, name]

@@ -95,7 +95,7 @@ $(STAMPS)/install-dev: $(STAMPS)/install
 
 $(STAMPS)/node_modules: $(STAMPS)/install static/studio/package-lock.json
 	@echo "Installing the front end's packages (about 30 seconds) ..."
-	@$(NPM) ci --silent --no-progress
+	@$(NPM) ci --loglevel=error --no-progress
 	@touch $@
 
 $(STAMPS)/chromium: $(STAMPS)/install-dev

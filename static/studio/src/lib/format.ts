@@ -115,6 +115,9 @@ export function formatDate(iso: string | number | Date): string {
 
 /** A time of day with seconds, for logs. */
 export function formatTime(unixSeconds: number): string {
+  if (!Number.isFinite(unixSeconds)) {
+    return "";
+  }
   return cached("t", () => new Intl.DateTimeFormat(language(), { timeStyle: "medium", hourCycle: "h23" })).format(
     new Date(unixSeconds * 1000),
   );

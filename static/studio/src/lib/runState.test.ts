@@ -64,7 +64,7 @@ describe("reduceRun", () => {
     expect(state.run.blocks.data?.state).toBe("cached");
     expect(state.run.blocks.train?.progress?.total).toBe(5);
     expect(state.run.metrics).toEqual({ "data.count": 1797, "train.loss": 1 });
-    expect(state.log.map((line) => line.message)).toEqual(["Epoch 1"]);
+    expect(state.log.map((line) => line.message)).toEqual(["Attempt {attempt} on {device}", "Epoch 1"]);
     expect(state.seq).toBe(7);
   });
 

@@ -4,6 +4,7 @@
  * `reduceRun` is called by the live hook for every batch; the run page, the builder and the tests read
  * the result. It knows nothing of sockets, React or the server's addresses.
  */
+import { msg } from "../i18n";
 import { appendPoints, decodePoints, EMPTY_TAIL, type Tail } from "./tail";
 import type { BlockRun, Json, Run, RunEvent } from "./types";
 
@@ -73,6 +74,35 @@ export function systemPoint(event: Extract<RunEvent, { type: "system" }>): Syste
     gpu: gpu?.utilisation ?? null,
     gpu_memory_mib: gpu?.memory_mib ?? null,
   };
+}
+
+/** Events that are a line of the log, as the server chooses them: what blocks wrote, failures, attempts. */
+export function logLine(event: RunEvent): LogLine | null {
+  const at = { seq: event.seq, t: event.t ?? Number.NaN };
+  const line = (block: string | null, level: string, template: string, values: Record<string, Json> = {}): LogLine => ({
+    ...at,
+    block,
+    level,
+    message: template,
+    template,
+    values,
+  });
+  switch (event.type) {
+    case "log":
+      return { ...event };
+    case "block_failed":
+      return line(event.block, "error", event.error.template ?? event.error.message, event.error.values);
+    case "attempt_started":
+      return line(null, "info", msg("Attempt {attempt} on {device}"), { attempt: event.attempt, device: event.device });
+    case "attempt_lost":
+      return line(null, "warning", msg("Attempt {attempt} was lost; the run goes on by itself"), {
+        attempt: event.attempt,
+      });
+    case "run_cancel_requested":
+      return line(null, "info", msg("Cancelling was asked for"));
+    default:
+      return null;
+  }
 }
 
 function applyBlockEvent(state: RunState, event: RunEvent): RunState | null {
@@ -169,12 +199,14 @@ export function reduceRun(state: RunState, events: readonly RunEvent[]): RunStat
     if (event.type === "metrics") {
       const address = `${event.block}.${event.name}`;
       tails[address] = appendPoints(tails[address] ?? next.tails[address] ?? EMPTY_TAIL, decodePoints(event));
-    } else if (event.type === "log") {
-      log.push({ ...event });
     } else if (event.type === "system") {
       system.push(systemPoint(event));
-    } else {
+    } else if (event.type !== "log") {
       next = applyBlockEvent(next, event) ?? applyRunEvent(next, event);
+    }
+    const written = logLine(event);
+    if (written) {
+      log.push(written);
     }
     next = { ...next, seq: event.seq };
   }

@@ -361,6 +361,7 @@ export interface QueueRun {
   device?: string | null;
   worker?: string | null;
   position?: number;
+  cancel_requested?: boolean;
   queue_position?: number;
 }
 
@@ -377,6 +378,7 @@ export interface QueueJson {
       type: string;
       name: string;
       memory_mib: number | null;
+      busy?: boolean;
       run: string | null;
     }[];
   }[];

@@ -11,7 +11,7 @@ import { Badge, Button, EmptyState, ErrorState, Icon, LoadingState } from "../..
 import { titleOf } from "../shared/DocumentGraph";
 import { RegisterDialog } from "./RegisterDialog";
 import styles from "./run.module.css";
-import { type SampleQuery, SamplesDialog } from "./SamplesDialog";
+import { type Cell, SamplesDialog } from "./SamplesDialog";
 
 export interface OutputsProps {
   run: Run;
@@ -150,16 +150,17 @@ interface FigureProps {
 
 /** A figure; a click on a cell of a confusion matrix shows the samples that fell into it. */
 function Figure({ workspaceId, digest, preview, label }: FigureProps) {
-  const [query, setQuery] = useState<SampleQuery | null>(null);
+  const [cell, setCell] = useState<Cell | null>(null);
   const isMatrix = preview.figure.data.some((trace) => trace.type === "heatmap");
-  const open = (point: FigurePoint) => setQuery({ predicted: String(point.x), label: String(point.y) });
+  const open = (point: FigurePoint) => {
+    const [row, column] = Array.isArray(point.pointNumber) ? point.pointNumber : [0, 0];
+    setCell({ key: `${row}_${column}`, label: String(point.y), predicted: String(point.x) });
+  };
   return (
     <>
       <PlotlyFigure figure={preview.figure} label={label} height={380} onPoint={isMatrix ? open : undefined} />
       {isMatrix && <p className="muted small">{t("Click a cell to see its samples.")}</p>}
-      {query && (
-        <SamplesDialog workspaceId={workspaceId} digest={digest} query={query} onClose={() => setQuery(null)} />
-      )}
+      {cell && <SamplesDialog workspaceId={workspaceId} digest={digest} cell={cell} onClose={() => setCell(null)} />}
     </>
   );
 }

@@ -102,7 +102,14 @@ export function RunHeader({ state, link, mayEdit, onChanged }: RunHeaderProps) {
       </span>
       <Facts run={run} elapsed={elapsed} />
       {dialog === "edit" && (
-        <EditRunDialog run={run} onClose={() => setDialog(null)} onSaved={() => (setDialog(null), onChanged())} />
+        <EditRunDialog
+          run={run}
+          onClose={() => setDialog(null)}
+          onSaved={() => {
+            setDialog(null);
+            onChanged();
+          }}
+        />
       )}
       {dialog === "delete" && (
         <FormDialog

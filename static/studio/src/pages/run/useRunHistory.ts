@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useState } from "react";
 import { api, query } from "../../lib/api";
 import type { LogLine, RunState, SystemPoint } from "../../lib/live";
-import { systemPoint } from "../../lib/runState";
+import { logLine, systemPoint } from "../../lib/runState";
 import type { Items, RunEvent } from "../../lib/types";
 
 const PAGE = 2000;
@@ -25,9 +25,6 @@ async function readAll<T extends { seq: number }>(
     add(items);
     read += items.length;
     after = items[items.length - 1]!.seq;
-    if (items.length < PAGE) {
-      return;
-    }
   }
 }
 
@@ -54,7 +51,12 @@ export function useRunHistory(state: RunState | null): RunHistory {
     setSystem([]);
     const failed = (reason: unknown) => setError(reason instanceof Error ? reason : new Error(String(reason)));
     const over = () => gone;
-    readAll<LogLine>(`/runs/${id}/log`, head, (items) => setLog((all) => [...all, ...items]), over).catch(failed);
+    readAll<RunEvent>(
+      `/runs/${id}/log`,
+      head,
+      (items) => setLog((all) => [...all, ...items.flatMap((event) => logLine(event) ?? [])]),
+      over,
+    ).catch(failed);
     readAll<RunEvent>(
       `/runs/${id}/events?types=system`,
       head,

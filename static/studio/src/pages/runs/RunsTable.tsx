@@ -98,7 +98,7 @@ export function RunsTable(props: RunsTableProps) {
           </tr>
         </thead>
         <tbody>
-          <tr aria-hidden="true" style={{ height: first * ROW }}>
+          <tr className={styles.spacer} style={{ height: first * ROW }}>
             <td colSpan={count} />
           </tr>
           {rows.map((index) => {
@@ -122,7 +122,7 @@ export function RunsTable(props: RunsTableProps) {
               </tr>
             );
           })}
-          <tr aria-hidden="true" style={{ height: Math.max(0, total - last) * ROW }}>
+          <tr className={styles.spacer} style={{ height: Math.max(0, total - last) * ROW }}>
             <td colSpan={count} />
           </tr>
         </tbody>

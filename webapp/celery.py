@@ -8,9 +8,10 @@ Celery's threads, so control messages and jobs are always heard.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
+import threading
+import time
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 log = logging.getLogger(__name__)
 VISIBILITY_S = 900
 """Longer than any task; a message that was taken and not answered comes back after that time."""
+
+MAX_WAITING = 1_000
+QUIET_S = 2.0
 
 
 def _broker_url() -> str:
@@ -96,17 +100,52 @@ def run_job(job_id: str) -> None:
 
 def ring_runs() -> None:
     """Wake the workers; a dead broker is no error, because they look by themselves every two seconds."""
-    _ring(look)
+    _ringer.ring("runs.look")
 
 
 def ring_job(job_id: UUID) -> None:
     """Wake a worker for a job; the reconciler repeats what is lost."""
-    _ring(run_job, str(job_id))
+    _ringer.ring("artifacts.job", str(job_id))
 
 
-def _ring(task: Any, *args: str) -> None:
-    with contextlib.suppress(OperationalError, KombuError, OSError):
-        task.apply_async(args=args, retry=False)
+class Ringer:
+    """Sends messages from a thread of its own: a dead broker holds up no request. Equal ones in wait become one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[tuple[str, ...], None] = {}
+        self._news = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def ring(self, name: str, *args: str) -> None:
+        """Send soon; returns at once."""
+        with self._lock:
+            if len(self._waiting) < MAX_WAITING:
+                self._waiting[name, *args] = None
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._send_all, name="ringer", daemon=True)
+                self._thread.start()
+        self._news.set()
+
+    def _send_all(self) -> None:
+        failing = False
+        while True:
+            self._news.wait()
+            self._news.clear()
+            with self._lock:
+                batch, self._waiting = list(self._waiting), {}
+            try:
+                for name, *args in batch:
+                    app.send_task(name, args=args, retry=False)
+                failing = False
+            except (OperationalError, KombuError, OSError) as error:
+                if not failing:
+                    log.warning("The broker does not answer, workers look by themselves: %s", error)
+                failing = True
+                time.sleep(QUIET_S)
+
+
+_ringer = Ringer()
 
 
 @setup_logging.connect

@@ -59,6 +59,7 @@ class Bell:
         self._waiting: dict[tuple[str, str], dict[str, Any]] = {}
         self._last: dict[tuple[str, str], float] = {}
         self._quiet_until = 0.0
+        self._failing = False
 
     def strike(self, group: str, message: dict[str, Any]) -> None:
         """Send soon; returns at once."""
@@ -91,7 +92,11 @@ class Bell:
             await asyncio.wait_for(layer.group_send(key[0], message), SEND_TIMEOUT_S)
         except Exception as error:  # noqa: BLE001  (whatever breaks a bell, the effect is the same: nobody hears it)
             self._quiet_until = time.monotonic() + QUIET_S
-            log.warning("Wake-ups pause for %.0f s: %s", QUIET_S, error or type(error).__name__)
+            if not self._failing:
+                log.warning("Wake-ups are not sent, pages look by themselves: %s", error or type(error).__name__)
+            self._failing = True
+        else:
+            self._failing = False
 
 
 _bell = Bell()

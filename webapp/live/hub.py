@@ -164,6 +164,7 @@ class Hub:
     async def _listen(self) -> None:
         """Hear wake-ups; after a failure begin again with a new channel, since the old one may be lost."""
         layer = get_channel_layer()
+        failing = False
         while True:
             try:
                 self._channel = await layer.new_channel("hub")
@@ -171,10 +172,13 @@ class Hub:
                     await layer.group_add(group, self._channel)
                 for tail in self._tails.values():
                     tail.bell.set()
+                failing = False
                 while True:
                     self._hear(await layer.receive(self._channel))
             except Exception as error:  # noqa: BLE001  (whatever fails: sockets poll until it works again)
-                log.warning("Wake-ups are not heard, sockets look every %.0f s: %s", POLL_S, error)
+                if not failing:
+                    log.warning("Wake-ups are not heard, sockets look every %.0f s: %s", POLL_S, error)
+                failing = True
                 self._channel = None
                 await asyncio.sleep(RECONNECT_S)
 

@@ -46,6 +46,7 @@ END_GRACE_S = 5.0
 RETRY_S = 1.0
 LOCK_TIMEOUT_S = 15.0
 EXIT_RESUME = 75
+PROGRAM = ("-m", "engine.run")
 T = TypeVar("T")
 
 
@@ -137,7 +138,7 @@ class AttemptRunner:
             self.folder.give_away(sandbox.FIRST_UID + self.number % sandbox.UIDS)
         child = Child(
             box,
-            ["-m", "engine.run", str(self.folder.box)],
+            [*PROGRAM, str(self.folder.box)],
             console=self.folder.console(self.epoch),
             event_fd=events.writer,
             keep_fds=(lock,),

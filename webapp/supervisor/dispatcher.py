@@ -96,7 +96,7 @@ class Dispatcher:
                     attempt.stopping.set()
                 if not self.attempts() or time.monotonic() > deadline:
                     break
-            self._guarded(self._round)
+            self._round()
             self._bell.wait(0.1 if self._stopping.is_set() else FLAGS_S if self.attempts() else LOOK_S)
             self._bell.clear()
         self._guarded(lambda: duty.lay_down(DUTY, self.worker.id))
@@ -107,13 +107,14 @@ class Dispatcher:
         self._every("heartbeat", HEARTBEAT_S, self._keep_leases)
         if not self._stopping.is_set():
             self._every("reconcile", HEARTBEAT_S, self._reconcile)
-            self._take_runs()
+            self._every("take", 0.0, self._take_runs)
         self._every("flags", FLAGS_S, self._read_flags)
 
     def _every(self, name: str, seconds: float, work: Callable[[], None]) -> None:
+        """Do something when it is due; a failure of one task holds up no other."""
         if time.monotonic() >= self._next.get(name, 0.0):
-            work()
             self._next[name] = time.monotonic() + seconds
+            self._guarded(work)
 
     def _guarded(self, work: Callable[[], None]) -> None:
         """A dispatcher outlives its database and its own mistakes."""
@@ -123,7 +124,7 @@ class Dispatcher:
             log.warning("The database does not answer: %s", error)
             connection.close()
         except Exception:
-            log.exception("A round of the dispatcher failed")
+            log.exception("A task of the dispatcher failed")
             connection.close()
 
     def _keep_leases(self) -> None:

@@ -81,7 +81,7 @@ def pretrained_model(
     if not whole:
         tensors = {key: tensor for key, tensor in tensors.items() if not key.startswith(head)}
     with torch.device("meta"):
-        module = build(name, {**config, "num_classes": config.get("num_classes") or 1})
+        module = build(name, {"in_channels": 1, **config, "num_classes": config.get("num_classes") or 1})
     load_weights(module, {k: t.to("meta") for k, t in tensors.items()}, name, fresh_head=True)
     spec = ModelSpec(architecture=name, config=config, provenance=provenance(ctx), **known)
     return save_model(ctx.store, spec, tensors)

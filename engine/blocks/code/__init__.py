@@ -1,0 +1,1 @@
+"""Blocks of the category code, one a file."""

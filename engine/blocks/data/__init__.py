@@ -1,0 +1,1 @@
+"""Blocks of the category data, one a file."""

@@ -4,7 +4,7 @@
  * Sends the session's CSRF token, turns every failure into an `ApiError` that carries the server's
  * error (kind, template, hint), and retries nothing on its own: an idempotent caller passes a key.
  */
-import { t, tError } from "../i18n";
+import { msg, t, tError } from "../i18n";
 import type { StudioErrorJson } from "./types";
 
 const ROOT = "/api/v1";
@@ -51,15 +51,15 @@ function userError(message: string, kind: StudioErrorJson["kind"] = "user"): Stu
 
 function fallbackError(status: number): StudioErrorJson {
   if (status === 403) {
-    return userError("You may not do this.");
+    return userError(msg("You may not do this."));
   }
   if (status === 404) {
-    return userError("This was not found. It may have been deleted.");
+    return userError(msg("This was not found. It may have been deleted."));
   }
   if (status === 413) {
-    return userError("The file is too large.");
+    return userError(msg("The file is too large."));
   }
-  return userError("The server could not answer. Try again in a moment.", "transient");
+  return userError(msg("The server could not answer. Try again in a moment."), "transient");
 }
 
 export function toApiError(status: number, text: string): ApiError {
@@ -74,7 +74,7 @@ export function toApiError(status: number, text: string): ApiError {
 }
 
 export const unreachable = () =>
-  new ApiError(0, userError("The server cannot be reached. Check the connection; nothing is lost.", "transient"));
+  new ApiError(0, userError(msg("The server cannot be reached. Check the connection; nothing is lost."), "transient"));
 
 interface RequestOptions {
   body?: unknown;

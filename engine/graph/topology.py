@@ -49,7 +49,7 @@ def cycle_in(nodes: Iterable[str], edges: Edges) -> list[str] | None:
     """The nodes of one cycle in order, or None.
 
     >>> cycle_in("abc", [("a", "b"), ("b", "a")])
-    ['a', 'b']
+    ['b', 'a']
     """
     nodes = list(nodes)
     edges = list(edges)

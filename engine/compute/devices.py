@@ -1,16 +1,19 @@
 """The devices of this machine, read through ``torch.accelerator`` so that no vendor is named twice.
 
-Called by the plan, the training loop and ``deepseek doctor``. Must not know models or data.
+Called by the plan, the training loop and ``deepseek doctor``. Must not know models or data. PyTorch is imported only
+when a device beside the CPU is in question, so that a run which is cached from end to end stays quick.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
-
-import torch
+from pathlib import Path
 
 from engine.errors import UserError
+
+ACCELERATOR_FILES = ("nvidia[0-9]*", "nvidiactl", "dxg", "kfd", "dri/render*", "accel*", "davinci*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +58,27 @@ def available_devices() -> list[Device]:
     >>> available_devices()[0].name
     'cpu'
     """
-    found = [Device("cpu", "CPU", _cpu_memory_mib())]
+    found = [cpu()]
+    if not may_have_accelerator():
+        return found
+    import torch
+
     accelerator = torch.accelerator.current_accelerator(check_available=True)
     if accelerator is not None:
         found += [_accelerator(accelerator.type, index) for index in range(torch.accelerator.device_count())]
     return found
+
+
+def cpu() -> Device:
+    """The CPU, which every machine has."""
+    return Device("cpu", "CPU", _cpu_memory_mib())
+
+
+def may_have_accelerator() -> bool:
+    """False when the operating system shows no file of an accelerator, so that PyTorch need not be asked."""
+    if sys.platform != "linux" or "torch" in sys.modules:
+        return True
+    return any(next(Path("/dev").glob(pattern), None) for pattern in ACCELERATOR_FILES)
 
 
 def find_device(requested: str) -> Device:
@@ -75,6 +94,8 @@ def find_device(requested: str) -> Device:
     UserError
         When this machine has no such device; the message lists those it has.
     """
+    if requested == "cpu":
+        return cpu()
     devices = available_devices()
     if requested == "auto":
         return devices[1] if len(devices) > 1 else devices[0]
@@ -96,12 +117,16 @@ def is_out_of_memory(error: BaseException) -> bool:
     >>> is_out_of_memory(MemoryError()), is_out_of_memory(ValueError("no"))
     (True, False)
     """
+    import torch
+
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # the CPU allocator's words
 
 
 def _accelerator(kind: str, index: int) -> Device:
+    import torch
+
     module = torch.get_device_module(kind)
     title, memory_mib = kind.upper(), None
     if hasattr(module, "get_device_properties"):

@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from pydantic import ValidationError
 
 from engine.compute.devices import find_device, usable_cpus
 from engine.errors import UserError
 from engine.spec import ExecutionPlan
+
+if TYPE_CHECKING:
+    import torch
 
 
 def resolve(requested: Mapping[str, Any] | ExecutionPlan | None = None) -> ExecutionPlan:
@@ -82,6 +84,8 @@ def applied(plan: ExecutionPlan, seed: int) -> Iterator[torch.device]:
     torch.device
         Where to compute.
     """
+    import torch
+
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     fill, warn_only = (
         torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]

@@ -21,30 +21,31 @@ if TYPE_CHECKING:
 
 TABLES = {".csv", ".tsv", ".txt", ".parquet", ".pq", ".xlsx", ".xls", ".xlsm"}
 ARCHIVES = {".zip"}
+PARTS = ("train", "validation", "test")
 
 
 class Dataset:
     """Examples to learn from: images or a table.
 
     Made by :meth:`load`, :meth:`from_pandas`, :meth:`from_arrays` or :meth:`from_torch`. A data set has a part to train
-    on and a part to test on: published ones as they were published, others by a split that keeps the shares of the
-    classes (:meth:`split` changes it).
+    on, a part to test on and perhaps one that watches the training: as it was published, or else by a split that keeps
+    the shares of the classes (:meth:`split` changes it).
 
     Examples
     --------
     >>> dataset = Dataset.load("digits")
     >>> dataset.kind, len(dataset), dataset.classes[:3]
     ('images', 1797, ['0', '1', '2'])
-    >>> len(dataset.train) + len(dataset.test) == len(dataset)
+    >>> len(dataset.train) + len(dataset.validation) + len(dataset.test) == len(dataset)
     True
     """
 
     def __init__(
-        self, whole: Output, train: Output | None = None, test: Output | None = None, *, seed: int = 0
+        self, whole: Output, parts: Mapping[str, Output] | None = None, *, seed: int = 0, is_part: bool = False
     ) -> None:
         self._output = whole
-        self._parts = (train, test) if train is not None and test is not None else None
-        self._is_part = False
+        self._parts = dict(parts) if parts is not None else None
+        self._is_part = is_part
         self._seed = seed
         self._artifact: local.Artifact | None = None
 
@@ -162,10 +163,8 @@ class Dataset:
         checked = blocks.check_params(type_, params)
         made = pipeline.step("data", type_, checked)
         ports = blocks.outputs(type_, "dataset")
-        if "train" in ports and "test" in ports:
-            read = cls(made.out(ports[0]), made.out("train"), made.out("test"), seed=seed)
-        else:
-            read = cls(made.out(ports[0]), seed=seed)
+        published = {port: made.out(port) for port in ports if port in PARTS}
+        read = cls(made.out(ports[0]), published if "test" in published else None, seed=seed)
         _ = read.artifact
         return read
 
@@ -196,46 +195,45 @@ class Dataset:
     @property
     def train(self) -> Dataset:
         """The part to train on."""
-        return self._part(0)
+        return self if self._is_part else self._part("train")
+
+    @property
+    def validation(self) -> Dataset | None:
+        """The part that watches the training, or None where there is none."""
+        return self._part("validation") if not self._is_part and "validation" in self._all_parts() else None
 
     @property
     def test(self) -> Dataset:
         """The part to test on."""
-        return self._part(1)
+        return self if self._is_part else self._part("test")
 
-    def split(self, test: float = 0.2, **params: Any) -> Dataset:
-        """The same data with another split into a part to train on and a part to test on.
+    def split(self, test: float = 0.2, validation: float = 0.1, **params: Any) -> Dataset:
+        """The same data, split otherwise.
 
         Parameters
         ----------
-        test
-            Share of the examples to test on.
+        test, validation
+            Shares of the examples that are kept to test on, and to watch the training.
         params
             Other parameters of ``data.split``.
         """
-        checked = blocks.check_params("data.split", {"test": test, **params})
-        made = pipeline.step("split", "data.split", checked, dataset=self._output)
-        return Dataset(self._output, made.out("train"), made.out("test"), seed=self._seed)
+        checked = blocks.check_params("data.split", {"test": test, "validation": validation, **params})
+        return Dataset(self._output, self._split(checked), seed=self._seed)
 
     def augment(self, **params: Any) -> Dataset:
-        """The same data, changed at random in every epoch of training; tested on as it is.
+        """The same data, changed at random in every epoch of training; watched and tested on as it is.
 
         Parameters
         ----------
         params
             Parameters of ``data.augment``, for example ``flip=True``.
         """
-        return self._through_training_part("augment", "data.augment", params)
-
-    def _through_training_part(self, name: str, type_: str, params: Mapping[str, Any]) -> Dataset:
-        checked = blocks.check_params(type_, params)
-        train, test = self.train._output, self.test._output
-        made = pipeline.step(name, type_, checked, dataset=train).out(blocks.outputs(type_, "dataset")[0])
+        checked = blocks.check_params("data.augment", params)
+        made = pipeline.step("augment", "data.augment", checked, dataset=self.train._output)
+        changed = made.out(blocks.outputs("data.augment", "dataset")[0])
         if self._is_part:
-            part = Dataset(made, seed=self._seed)
-            part._is_part = True
-            return part
-        return Dataset(self._output, made, test, seed=self._seed)
+            return Dataset(changed, seed=self._seed, is_part=True)
+        return Dataset(self._output, {**self._all_parts(), "train": changed}, seed=self._seed)
 
     def to_arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Pixels uint8 (N, C, H, W) and labels int64 (N,) of a data set of images."""
@@ -269,15 +267,17 @@ class Dataset:
             parts.append(f"{len(self.classes)} classes")
         return f"Dataset({', '.join(parts)})"
 
-    def _part(self, which: int) -> Dataset:
-        if self._is_part:
-            return self
+    def _part(self, name: str) -> Dataset:
+        return Dataset(self._all_parts()[name], seed=self._seed, is_part=True)
+
+    def _all_parts(self) -> dict[str, Output]:
         if self._parts is None:
-            made = pipeline.step("split", "data.split", dataset=self._output)
-            self._parts = (made.out("train"), made.out("test"))
-        part = Dataset(self._parts[which], seed=self._seed)
-        part._is_part = True
-        return part
+            self._parts = self._split({})
+        return self._parts
+
+    def _split(self, params: Mapping[str, Any]) -> dict[str, Output]:
+        made = pipeline.step("split", "data.split", params, dataset=self._output)
+        return {part: made.out(part) for part in PARTS if part != "validation" or params.get("validation") != 0}
 
 
 def _refuse(name: str) -> NoReturn:

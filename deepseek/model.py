@@ -151,7 +151,7 @@ class Model:
         dataset
             Its part to train on is used (``dataset.train``); keep the other for :meth:`evaluate`.
         validation
-            Data to look at after every epoch, for curves and early stopping.
+            Data to look at after every epoch, for curves and early stopping; by default ``dataset.validation``.
         epochs, batch_size, learning_rate
             As everywhere; what is left out has the default of the training block.
         device
@@ -172,10 +172,15 @@ class Model:
         """
         type_ = f"train.{_trainer(dataset)}"
         given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, **params}
-        inputs: dict[str, Output | None] = {"model": self._output, "dataset": dataset.train._output}
-        if validation is not None:
-            inputs["validation"] = validation.test._output
-        made = pipeline.step("train", type_, blocks.check_params(type_, given), **inputs)
+        watching = dataset.validation if validation is None else validation.test
+        made = pipeline.step(
+            "train",
+            type_,
+            blocks.check_params(type_, given),
+            model=self._output,
+            dataset=dataset.train._output,
+            validation=None if watching is None else watching._output,
+        )
         plan = {**self._plan, **{k: v for k, v in {"device": device, "threads": threads}.items() if v is not None}}
         seed = dataset._seed if seed is None else seed
         document, ids = pipeline.document([made], name=f"{self._name} on {dataset._title}", seed=seed)

@@ -93,7 +93,7 @@ class Bell:
         except Exception as error:  # noqa: BLE001  (whatever breaks a bell, the effect is the same: nobody hears it)
             self._quiet_until = time.monotonic() + QUIET_S
             if not self._failing:
-                log.warning("Wake-ups are not sent, pages look by themselves: %s", error or type(error).__name__)
+                log.warning("Wake-ups are not sent, pages look by themselves: %s", str(error) or type(error).__name__)
             self._failing = True
         else:
             self._failing = False

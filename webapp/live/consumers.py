@@ -170,7 +170,7 @@ class RunConsumer(Listener):
             rows = [row for row in await _read(self.run_id, seq) if row[0] <= (tail.head or 0)]
             if not rows or rows[0][0] != seq + 1:
                 return await self._reset(tail)
-            text, last = events_text(rows), rows[-1][0]
+            text, last = events_text(rows), int(rows[-1][0])
         else:
             text, last = piece.text, piece.last
         self._unacknowledged.append(last)

@@ -48,7 +48,7 @@ async def may_listen(ticket: Ticket) -> bool:
     at, answer = _known.get(ticket, (0.0, False))
     if time.monotonic() - at < CHECK_S / 2:
         return answer
-    answer = await _ask(ticket)
+    answer = bool(await _ask(ticket))
     if len(_known) > 10_000:
         _known.clear()
     _known[ticket] = (time.monotonic(), answer)
@@ -63,4 +63,5 @@ def _ask(ticket: Ticket) -> bool:
             return False
     if not User.objects.filter(pk=ticket.user, is_active=True, password=ticket.password).exists():
         return False
-    return Membership.objects.filter(user_id=ticket.user, workspace_id=ticket.workspace).exists()
+    member: bool = Membership.objects.filter(user_id=ticket.user, workspace_id=ticket.workspace).exists()
+    return member

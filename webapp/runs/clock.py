@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db.models import DateTimeField, ExpressionWrapper
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 
@@ -13,6 +14,6 @@ def now() -> Now:
     return Now()
 
 
-def in_seconds(seconds: float) -> ExpressionWrapper:
+def in_seconds(seconds: float) -> Combinable:
     """A moment from now, on the database; negative: ago."""
     return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=DateTimeField())

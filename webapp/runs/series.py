@@ -65,8 +65,9 @@ def _read_raw(series: Series, first: int, end: int) -> Columns:
     columns = [array("d") for _ in range(COLUMNS)]
     for at, payload in rows.filter(first__gte=start).values_list("first", "payload").iterator():
         steps, times, values = unpack_points(json.loads(payload))
-        low, high = max(first - at, 0), min(end - at, len(values))
-        for column, part in zip(columns, (steps, times, values, values, values), strict=True):
+        low, high = max(first - (at or 0), 0), min(end - (at or 0), len(values))
+        parts: list[Sequence[float]] = [steps, times, values, values, values]
+        for column, part in zip(columns, parts, strict=True):
             column.extend(part[low:high])
     return columns
 

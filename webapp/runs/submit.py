@@ -79,7 +79,7 @@ def submit(project: Project, access: Access, wish: Wish) -> Run:
     return run
 
 
-def choose_queue(document: Any, catalog: Mapping[str, Any], project: Project, wish: Wish) -> str:
+def choose_queue(document: Any, catalog: dict[str, Any], project: Project, wish: Wish) -> str:
     """The queue of the most demanding block that is not cached."""
     entries = {name: catalog["blocks"][block.type] for name, block in document.blocks.items()}
     demanding = {
@@ -89,7 +89,7 @@ def choose_queue(document: Any, catalog: Mapping[str, Any], project: Project, wi
     }
     if not demanding or not (any(e["required"] for e in demanding.values()) or _has_gpus()):
         return "cpu"
-    states = preview(document, project, place_of(wish.pipeline and wish.pipeline.id, project.id), wish.targets)
+    states = preview(document, project, place_of(wish.pipeline.id if wish.pipeline else None, project.id), wish.targets)
     if wish.rerun_from is None:
         demanding = {name: e for name, e in demanding.items() if states.get(name, {}).get("state") != "cached"}
     return "gpu" if demanding else "cpu"
@@ -99,7 +99,7 @@ def _has_gpus() -> bool:
     return Device.objects.filter(type=Device.Type.CUDA, worker__in=workers.online()).exists()
 
 
-def _refuse_problems(document: Any, catalog: Mapping[str, Any]) -> None:
+def _refuse_problems(document: Any, catalog: dict[str, Any]) -> None:
     problems = bridge.errors_in(bridge.validate(document, catalog))
     if problems:
         raise ApiError(
@@ -113,7 +113,7 @@ def _refuse_problems(document: Any, catalog: Mapping[str, Any]) -> None:
         raise ApiError(422, "The pipeline is empty", hint="Add a block first.")
 
 
-def _refuse_blocks(document: Mapping[str, Any], catalog: Mapping[str, Any], access: Access, wish: Wish) -> None:
+def _refuse_blocks(document: Mapping[str, Any], catalog: dict[str, Any], access: Access, wish: Wish) -> None:
     for name in (*(wish.targets or ()), *filter(None, [wish.rerun_from])):
         if name not in document["blocks"]:
             raise ApiError(422, "There is no block {name}", name=name[:80])
@@ -140,7 +140,7 @@ def _refuse_foreign(workspace_id: UUID, digest: Any, block: str, field: str) -> 
         )
 
 
-def _insert(run: Run, document: dict[str, Any], catalog: Mapping[str, Any], wish: Wish) -> None:
+def _insert(run: Run, document: dict[str, Any], catalog: dict[str, Any], wish: Wish) -> None:
     from webapp.celery import ring_runs
 
     config = config_of(document, defaults_of(catalog))
@@ -148,7 +148,7 @@ def _insert(run: Run, document: dict[str, Any], catalog: Mapping[str, Any], wish
         try:
             with transaction.atomic():
                 run.number = (Run.objects.filter(project=run.project).aggregate(Max("number"))["number__max"] or 0) + 1
-                run.available = now()  # type: ignore[assignment]
+                run.available = now()
                 run.save(force_insert=True)
                 RunSpec.objects.create(
                     run=run, document=document, targets=wish.targets, rerun_from=wish.rerun_from, plan=wish.plan
@@ -168,7 +168,7 @@ def _insert(run: Run, document: dict[str, Any], catalog: Mapping[str, Any], wish
     run.refresh_from_db()
 
 
-def defaults_of(catalog: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def defaults_of(catalog: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Every block type's parameters with their defaults."""
     return {
         type_: {name: rule.get("default") for name, rule in entry["params"]["schema"].get("properties", {}).items()}

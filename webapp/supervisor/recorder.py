@@ -20,7 +20,7 @@ from django.db.models import Max
 
 from webapp.live.bell import project_changed, ring_after_commit
 from webapp.runs import transitions
-from webapp.runs.log import Entry, append
+from webapp.runs.log import Entry, append, entry
 from webapp.runs.models import Attempt, BlockState, Run, RunSummary, Series, SeriesPage
 from webapp.runs.projection import BlockJson, Projection
 from webapp.runs.values import store_values
@@ -97,7 +97,7 @@ class Recorder:
     def add_own(self, event: dict[str, Any]) -> None:
         """Take one event of the supervisor itself into the batch."""
         self.projection.apply(event)
-        self._batch.entries.append(transitions.entry(event))
+        self._batch.entries.append(entry(event))
 
     def store(self, read: int, attempt: int | None = None) -> None:
         """Store the batch; when it fails nothing is stored, and it can be stored again.

@@ -36,6 +36,8 @@ SYSTEM_FILES = (
     "/etc/fonts",
     "/sys/devices/system/cpu",
 )
+KERNEL = ("/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/acpi", "/proc/scsi")
+HIDDEN_KERNEL = ("/proc/kcore", "/proc/kmsg", "/proc/keys", "/proc/timer_list", "/proc/sched_debug")
 NVIDIA = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools", "/dev/nvidia-modeset", "/dev/nvidia-caps")
 
 
@@ -174,6 +176,12 @@ def _walls(box: Box) -> list[str]:
         else:
             walls += ["--ro-bind-try", name, name]
     walls += ["--proc", "/proc", "--dev", "/dev"]
+    # Inside, the files of a worker that is root still belong to the child: also the kernel's own parameters.
+    for name in KERNEL:
+        walls += ["--ro-bind-try", name, name]
+    for name in HIDDEN_KERNEL:
+        if Path(name).exists():
+            walls += ["--ro-bind", "/dev/null", name]
     size = str(box.limits.temporary_mib * 2**20)
     walls += ["--size", size, "--tmpfs", "/dev/shm", "--size", size, "--tmpfs", "/tmp"]  # noqa: S108
     seen = [path for path in (*interpreter_paths(), *box.readable) if path.exists()]

@@ -1,0 +1,1 @@
+"""The web application: accounts, workspaces, pipelines, artifacts and runs. Never imports torch."""

@@ -1,0 +1,1 @@
+"""People: accounts, API keys, one-time login links, throttled logins."""

@@ -1,0 +1,59 @@
+"""Puts the REST API together: one router a room, one mapping of errors. Mounted by ``webapp.urls`` at ``/api/v1``.
+
+Who gets in is decided before, by ``webapp.security.DenyByDefault``; who may do what, by ``webapp.workspaces.access``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from webapp.api.errors import ApiError, error_response, not_found
+
+ROUTERS = (
+    "webapp.accounts.api.router",
+    "webapp.workspaces.api.router",
+)
+
+api = NinjaAPI(
+    title="DeepSeek Studio",
+    version="1",
+    description="Everything the browser does. Programs send `Authorization: Bearer dsk_...`.",
+    urls_namespace="api",
+)
+for name in ROUTERS:
+    api.add_router("", name)
+
+
+@api.exception_handler(ValidationError)
+def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """The first thing that does not fit the description of the endpoint."""
+    first = error.errors[0]
+    place = [str(step) for step in first["loc"][1:] if step not in {"body", "payload", "filters"}]
+    if place and first["loc"][0] == "path":
+        return error_response(request, not_found())
+    answer = ApiError(
+        422, "{where}: {problem}", field=place[0] if place else None, where=".".join(place) or "-", problem=first["msg"]
+    )
+    return error_response(request, answer)
+
+
+@api.exception_handler(HttpError)
+def refused(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """What the framework refuses by itself: bodies that are not JSON."""
+    return error_response(request, ApiError(error.status_code, "The request cannot be read"))
+
+
+@api.exception_handler(Http404)
+def missing(request: HttpRequest, error: Http404) -> HttpResponse:
+    """Some view raised Django's own 404."""
+    return error_response(request, not_found())
+
+
+@api.exception_handler(Exception)
+def failed(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Everything else: refusals of ours keep their words, the rest is a bug."""
+    return error_response(request, error)

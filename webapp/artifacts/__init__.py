@@ -1,0 +1,1 @@
+"""Artifacts, uploaded data, registered models, and the small jobs that read them."""

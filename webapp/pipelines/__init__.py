@@ -1,0 +1,1 @@
+"""Pipelines: documents that change by operations, with their log and named versions."""

@@ -1,0 +1,1 @@
+"""The server-rendered pages around the front end."""

@@ -1,0 +1,8 @@
+"""Registers the app. Called by Django."""
+
+from django.apps import AppConfig
+
+
+class Shell(AppConfig):
+    name = "webapp.shell"
+    label = "shell"

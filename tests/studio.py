@@ -5,6 +5,7 @@ Used by the fixtures `studio` and `own_studio` of conftest.py.
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -15,8 +16,12 @@ import threading
 import time
 import urllib.error
 import urllib.request
+import uuid
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import httpx
 import psutil
 
 from deepseek.services.checks import free_port
@@ -142,3 +147,99 @@ class RunningStudio:
             for process in [*self.tree(), self.process]:
                 process.kill()
             raise AssertionError(f"The studio did not stop in {timeout_s} s:\n{self.output}") from None
+
+
+class Api:
+    """A person of this studio who uses the REST API: logged in by a link, in the first project."""
+
+    def __init__(self, studio: RunningStudio) -> None:
+        self.studio = studio
+        self.client = httpx.Client(base_url=studio.url, follow_redirects=True, timeout=30)
+        page = self.client.get(studio.new_link())
+        page.raise_for_status()
+        match = re.search(r'data-props="([^"]*)"|data-props=\'([^\']*)\'', page.text)
+        assert match, page.text[:2000]
+        self.props = json.loads(html.unescape(match.group(1) or match.group(2)))
+        self.project = str(self.props["project"]["id"])
+        self.workspace = str(self.props["workspace"]["id"])
+
+    def call(self, method: str, path: str, **body: Any) -> Any:
+        """The answer's JSON; an error of the studio fails the test. Goes on while the web server comes back."""
+        headers = {"X-CSRFToken": str(self.props["csrf"]), "Idempotency-Key": uuid.uuid4().hex}
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                answer = self.client.request(method, f"/api/v1{path}", json=body or None, headers=headers)
+            except httpx.TransportError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+                continue
+            assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+            return answer.json() if answer.content else None
+
+    def submit(self, document: Mapping[str, Any]) -> str:
+        """Submit a run; returns its id."""
+        return str(self.call("POST", f"/projects/{self.project}/runs", document=document)["id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """The run as it is now."""
+        return dict(self.call("GET", f"/runs/{run_id}"))
+
+    def wait(self, run_id: str, timeout_s: float = 120) -> dict[str, Any]:
+        """Wait until the run has ended."""
+        deadline = time.monotonic() + timeout_s
+        while (run := self.run(run_id))["status"] not in ("succeeded", "failed", "cancelled"):
+            assert time.monotonic() < deadline, f"{run}\n{self.studio.logs()}"
+            time.sleep(0.2)
+        return run
+
+    def events(self, run_id: str) -> list[dict[str, Any]]:
+        """The whole event log."""
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.call("GET", f"/runs/{run_id}/events?after={found[-1]['seq'] if found else 0}&limit=1000")
+            found += page["items"]
+            if not page["items"] or found[-1]["seq"] >= page["head"]:
+                return found
+
+    def wait_step(self, run_id: str, block: str = "train", step: int = 1, timeout_s: float = 60) -> None:
+        """Wait until a block has written metric points at or past a step."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            steps = [e["first_step"] + e["count"] for e in self.events(run_id) if is_points(e, f"{block}")]
+            if steps and max(steps) > step:
+                return
+            run = self.run(run_id)
+            assert run["status"] in ("queued", "running"), run
+            assert time.monotonic() < deadline, f"{run}\n{self.studio.logs()}"
+            time.sleep(0.2)
+
+
+def is_points(event: Mapping[str, Any], block: str) -> bool:
+    """True for an event that carries metric points of a block."""
+    return event["type"] == "metrics" and event["block"] == block
+
+
+def digits(epochs: int = 3, **train: Any) -> dict[str, Any]:
+    """A pipeline that trains on digits; 3 epochs take some seconds."""
+    return {
+        "format": "deepseek.pipeline/1",
+        "name": "Digits",
+        "seed": 0,
+        "blocks": {
+            "data": {"type": "data.digits", "params": {}},
+            "split": {"type": "data.split", "params": {}},
+            "model": {"type": "model.convnet", "params": {}},
+            "train": {"type": "train.classifier", "params": {"epochs": epochs, **train}},
+            "evaluate": {"type": "evaluate.classifier", "params": {}},
+        },
+        "wires": [
+            ["data.dataset", "split.dataset"],
+            ["model.model", "train.model"],
+            ["split.train", "train.dataset"],
+            ["train.model", "evaluate.model"],
+            ["split.test", "evaluate.dataset"],
+        ],
+        "layout": {"positions": {}, "notes": [], "frames": []},
+    }

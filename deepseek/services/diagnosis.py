@@ -58,7 +58,7 @@ class Finding:
 
 def examine(home: Home) -> Iterator[Finding]:
     """Ask everything, in the order in which a person would want to know."""
-    for question in (python, names, ninja_clash, packages, torch, redis, sandbox, front_end, compiler):
+    for question in (python, names, ninja_clash, packages, torch, redis, sandbox, front_end, node, compiler):
         yield from question()
     for look in (disk, database, running):
         yield from look(home)
@@ -195,6 +195,17 @@ def front_end() -> Iterator[Finding]:
         yield Finding("ok", "Front end", "built")
     else:
         yield Finding("error", "Front end", "The pages for the browser are not built", "Run `make frontend`.")
+
+
+def node() -> Iterator[Finding]:
+    """Whether the pages can be built again; running needs no Node."""
+    own = Path(sys.executable).parent / "node"
+    found = str(own) if own.exists() else shutil.which("node")
+    version = _call([found, "--version"]) if found else None
+    if version:
+        yield Finding("ok", "Node", f"{version.lstrip('v')} ({found}); used only to build the pages")
+    else:
+        yield Finding("warning", "Node", "The pages cannot be built again", "Run `make install`, which brings Node.")
 
 
 def compiler() -> Iterator[Finding]:

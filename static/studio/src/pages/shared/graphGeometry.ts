@@ -49,11 +49,25 @@ export function depths(document: PipelineDocument): Record<string, number> {
   return depth;
 }
 
+/** A source moves right until it stands beside what reads it, so that its wire crosses no box. */
+function columns(document: PipelineDocument): Record<string, number> {
+  const depth = depths(document);
+  const fed = new Set(document.wires.map(([, to]) => blockOf(to)));
+  const out = { ...depth };
+  for (const id of Object.keys(depth)) {
+    const readers = document.wires.filter(([from]) => blockOf(from) === id).map(([, to]) => depth[blockOf(to)] ?? 1);
+    if (!fed.has(id) && readers.length > 0) {
+      out[id] = Math.max(0, Math.min(...readers) - 1);
+    }
+  }
+  return out;
+}
+
 /** Columns by depth, rows in document order. */
 function placeByDepth(document: PipelineDocument): Record<string, [number, number]> {
   const rows: Record<number, number> = {};
   return Object.fromEntries(
-    Object.entries(depths(document)).map(([id, depth]) => {
+    Object.entries(columns(document)).map(([id, depth]) => {
       const row = rows[depth] ?? 0;
       rows[depth] = row + 1;
       return [id, [depth * (BOX.width + GAP.x), row * (BOX.height + GAP.y)] as [number, number]];

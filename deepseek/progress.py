@@ -19,6 +19,7 @@ BAR_WIDTH = 24
 REDRAW_S = 0.1
 LINE_EVERY_S = 10.0
 SHOWN_METRICS = 4
+MINOR = {"learning_rate", "images_per_s", "train_loss", "steps", "epochs", "best_epoch"}
 
 
 class Sink(Protocol):
@@ -161,8 +162,7 @@ class Progress:
 
     @staticmethod
     def _numbers(metrics: Mapping[str, float]) -> str:
-        shown = [name for name in metrics if name not in ("learning_rate", "images_per_s", "rows_per_s")]
-        shown = shown or list(metrics)
+        shown = [name for name in metrics if name not in MINOR and not name.endswith(("_low", "_high"))]
         return "  ".join(f"{name} {metrics[name]:.4g}" for name in shown[:SHOWN_METRICS])
 
     def _draw(self, text: str) -> None:

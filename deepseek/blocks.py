@@ -15,7 +15,7 @@ from deepseek.pipeline import Output, Step
 from deepseek.progress import Progress, Sink, points
 from deepseek.results import Curve
 
-QUIET_TYPES = ("progress", "log", "block_failed")
+QUIET_TYPES = ("progress", "log")
 
 
 def exists(type_: str) -> bool:

@@ -91,7 +91,7 @@ class Model:
             wrapping.register(str(local.load_bundle(path).read_json("model.json")["architecture"]), module)
         made = pipeline.step("model", "model.load", {"file": local.put_file(path)})
         model = cls(made.out("model"), path.stem)
-        model._name = str(model.spec["architecture"])
+        model._name = str(model.spec["architecture"]).removeprefix("wrapped:").split("-")[0]
         return model
 
     @classmethod
@@ -316,4 +316,4 @@ def _trainer(dataset: Dataset) -> str:
 def _sink(show: bool | Sink) -> Sink:
     if callable(show):
         return show
-    return Progress() if show else silent
+    return Progress(shows_cached=False) if show else silent

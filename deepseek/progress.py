@@ -86,11 +86,14 @@ class Progress:
         Where to write; standard error by default, so that results on standard output can be piped.
     is_live
         True: redraw one line in place. By default, when the stream is a terminal.
+    shows_cached
+        False leaves out blocks that were taken from the cache.
     """
 
-    def __init__(self, stream: TextIO | None = None, *, is_live: bool | None = None) -> None:
+    def __init__(self, stream: TextIO | None = None, *, is_live: bool | None = None, shows_cached: bool = True) -> None:
         self._stream = stream or sys.stderr
         self._is_live = self._stream.isatty() if is_live is None else is_live
+        self._shows_cached = shows_cached
         self._width = 0  # of the block ids, so that columns line up
         self._metrics: dict[str, dict[str, float]] = {}
         self._progress: dict[str, Mapping[str, Any]] = {}
@@ -117,7 +120,8 @@ class Progress:
             self._draw(f"{event['block']:<{self._width}}  …")
 
     def _on_block_cached(self, event: Mapping[str, Any]) -> None:
-        self._line(f"{event['block']:<{self._width}}  cached")
+        if self._shows_cached:
+            self._line(f"{event['block']:<{self._width}}  cached")
 
     def _on_block_done(self, event: Mapping[str, Any]) -> None:
         metrics = self._metrics.get(event["block"], {}) | dict(event.get("metrics") or {})

@@ -5,26 +5,12 @@ Called by supervisors (a run asks) and by the plan endpoint (a person asks what 
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from webapp.artifacts import store
 from webapp.runs.models import BlockHistory, CacheEntry
-
-
-class Made(Protocol):
-    """What a block made, under which key."""
-
-    @property
-    def block(self) -> str: ...
-    @property
-    def key(self) -> str: ...
-    @property
-    def components(self) -> dict[str, Any]: ...
-    @property
-    def outputs(self) -> dict[str, str]: ...
-    @property
-    def metrics(self) -> dict[str, float | None]: ...
 
 
 def place_of(pipeline_id: UUID | None, project_id: UUID) -> UUID:
@@ -53,11 +39,11 @@ def note(place: UUID, block: str, key: str, components: dict[str, Any]) -> None:
         BlockHistory.objects.update_or_create(place=place, block=block, defaults={"key": key, "components": components})
 
 
-def remember(workspace_id: UUID, place: UUID, made: Made) -> None:
-    """Keep what a block made; a key that is known gets the newer result."""
+def remember(workspace_id: UUID, place: UUID, made: Mapping[str, Any]) -> None:
+    """Keep what a block made (``block, key, components, outputs, metrics``); a known key gets the newer result."""
     CacheEntry.objects.update_or_create(
         workspace_id=workspace_id,
-        key=made.key,
-        defaults={"components": made.components, "outputs": made.outputs, "metrics": made.metrics},
+        key=made["key"],
+        defaults={name: made[name] for name in ("components", "outputs", "metrics")},
     )
-    note(place, made.block, made.key, made.components)
+    note(place, made["block"], made["key"], made["components"])

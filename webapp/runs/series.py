@@ -11,7 +11,7 @@ import math
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from webapp.bridge import unpack_points
@@ -19,7 +19,7 @@ from webapp.runs.models import RunEvent, Series, SeriesPage
 from webapp.supervisor.pyramid import COLUMNS, FAN, PAGE, level_for
 
 MAX_POINTS = 500_000
-Columns = list[array[float]]
+Columns: TypeAlias = "list[array[float]]"  # array takes no subscript at run time before 3.12
 """Step, time, min, max, last."""
 
 

@@ -6,6 +6,7 @@ against its own document, and its artifacts are in the workspace's store before 
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from webapp import bridge
@@ -55,4 +56,4 @@ class RunCache:
             raise ProtocolError("a cache key does not belong to its components")
         for digest in message.outputs.values():
             self._folder.take(digest)
-        cache.remember(self._workspace, self._place, message)
+        cache.remember(self._workspace, self._place, json.loads(message.model_dump_json()))

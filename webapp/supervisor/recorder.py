@@ -8,6 +8,7 @@ so a batch can be tried again until it is stored, and never counts twice.
 from __future__ import annotations
 
 import base64
+import json
 import time
 from array import array
 from collections.abc import Sequence
@@ -40,7 +41,7 @@ class Batch:
     blocks: dict[str, tuple[int, BlockJson]] = field(default_factory=dict)
     metrics: dict[str, float | None] | None = None
     plan: dict[str, Any] | None = None
-    done: protocol.RunDone | None = None
+    done: dict[str, Any] | None = None
     read: int = 0
 
 
@@ -84,15 +85,16 @@ class Recorder:
         if isinstance(message, protocol.Metrics):
             self._add_points(message)
             return
-        body = message.model_dump()
+        text = protocol.to_text(message)
+        body = json.loads(text)  # what JSON cannot say is gone from it
         self.projection.apply(body)
-        if isinstance(message, protocol.RunStarted):
-            self._batch.plan = dict(message.plan)
-        elif isinstance(message, protocol.RunDone):
-            self._batch.done = message
+        if message.type == "run_started":
+            self._batch.plan = body["plan"]
+        elif message.type == "run_done":
+            self._batch.done = body
         if message.type in {"block_done", "block_cached", "run_done"}:
             self._summary_due = 0.0
-        self._batch.entries.append(Entry(message.type, protocol.to_text(message)))
+        self._batch.entries.append(Entry(message.type, text))
 
     def add_own(self, event: dict[str, Any]) -> None:
         """Take one event of the supervisor itself into the batch."""
@@ -127,7 +129,7 @@ class Recorder:
                 Run.objects.filter(pk=self.run_id).update(plan=batch.plan)
             Attempt.objects.filter(run_id=self.run_id, number=attempt or self.epoch).update(read=batch.read)
             if batch.done is not None:
-                transitions.finish(self.run_id, self.epoch, batch.done.status, batch.done.error)
+                transitions.finish(self.run_id, self.epoch, batch.done["status"], batch.done.get("error"))
                 project_changed(self._project, "runs", self.run_id)
             ring_after_commit(self.run_id)
         for name, pk in keys.items():

@@ -179,36 +179,54 @@ def source_root() -> Path:
 def _walls(box: Box) -> list[str]:
     walls = ["--unshare-all", "--unshare-user", "--disable-userns", "--uid", "1000", "--gid", "1000"]
     walls += ["--cap-drop", "ALL", "--die-with-parent", "--hostname", "run"]
-    for name in (*SYSTEM, *SYSTEM_FILES):
-        if name in SYSTEM and Path(name).is_symlink():
+    walls += [*_system(), *_kernel(), *_memory(box.limits.temporary_mib), *_readable(box), *_devices(box)]
+    folder = str(box.folder)
+    return [*walls, "--bind", folder, folder, "--chdir", folder]
+
+
+def _system() -> list[str]:
+    walls = []
+    for name in SYSTEM:
+        if Path(name).is_symlink():
             walls += ["--symlink", str(Path(name).readlink()), name]
         else:
             walls += ["--ro-bind-try", name, name]
-    walls += ["--proc", "/proc", "--dev", "/dev"]
-    # Inside, the files of a worker that is root still belong to the child: also the kernel's own parameters.
+    for name in SYSTEM_FILES:
+        walls += ["--ro-bind-try", name, name]
+    return walls
+
+
+def _kernel() -> list[str]:
+    """Inside, what root owns belongs to the child of a worker that is root: also the kernel's own parameters."""
+    walls = ["--proc", "/proc", "--dev", "/dev"]
     for name in KERNEL:
         walls += ["--ro-bind-try", name, name]
     for name in HIDDEN_KERNEL:
         if Path(name).exists():
             walls += ["--ro-bind", "/dev/null", name]
-    size = str(box.limits.temporary_mib * 2**20)
-    walls += ["--size", size, "--tmpfs", "/dev/shm", "--size", size, "--tmpfs", "/tmp"]  # noqa: S108
+    return walls
+
+
+def _memory(size_mib: int) -> list[str]:
+    size = str(size_mib * 2**20)
+    return ["--size", size, "--tmpfs", "/dev/shm", "--size", size, "--tmpfs", "/tmp"]  # noqa: S108
+
+
+def _readable(box: Box) -> list[str]:
     seen = [path for path in (*interpreter_paths(), *box.readable) if path.exists()]
-    for path in seen:
-        walls += ["--ro-bind", str(path), str(path)]
+    walls = [part for path in seen for part in ("--ro-bind", str(path), str(path))]
     for path in box.hidden:
         if any(path.is_relative_to(folder) for folder in (*seen, *map(Path, SYSTEM))):
             walls += ["--tmpfs", str(path)]
             # What is readable inside a hidden folder comes back.
-            for inside in box.readable:
-                if inside.is_relative_to(path) and inside.exists():
-                    walls += ["--ro-bind", str(inside), str(inside)]
-    for device in box.devices:
-        walls += ["--dev-bind-try", device, device]
-    if box.devices:
-        walls += ["--ro-bind-try", "/sys", "/sys"]
-    folder = str(box.folder)
-    return [*walls, "--bind", folder, folder, "--chdir", folder]
+            inside = [found for found in box.readable if found.is_relative_to(path) and found.exists()]
+            walls += [part for found in inside for part in ("--ro-bind", str(found), str(found))]
+    return walls
+
+
+def _devices(box: Box) -> list[str]:
+    walls = [part for device in box.devices for part in ("--dev-bind-try", device, device)]
+    return [*walls, "--ro-bind-try", "/sys", "/sys"] if box.devices else walls
 
 
 @functools.cache

@@ -13,7 +13,8 @@ def begin(blocks=("train",), resumed=False):
     say("block_started", block=blocks[0], reason={"code": "first_run"})
 def points(first, values, name="loss"):
     packed = base64.b64encode(struct.pack(f"<{len(values)}d", *values)).decode()
-    say("metrics", block="train", name=name, first_step=first, stride=1, count=len(values), t0=1.0, t1=2.0, values=packed)
+    shape = {"first_step": first, "stride": 1, "count": len(values), "t0": 1.0, "t1": 2.0}
+    say("metrics", block="train", name=name, values=packed, **shape)
 def end(status="succeeded", **fields):
     say("run_done", status=status, duration_s=1.0, **fields)
 def answer():

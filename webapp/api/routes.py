@@ -16,6 +16,9 @@ from webapp.api.errors import ApiError, error_response, not_found
 ROUTERS = (
     "webapp.accounts.api.router",
     "webapp.workspaces.api.router",
+    "webapp.pipelines.api.router",
+    "webapp.runs.api.router",
+    "webapp.queue.api.router",
 )
 
 api = NinjaAPI(

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FORMAT = "deepseek.pipeline/1"
-COLUMN_WIDTH = 280
-ROW_HEIGHT = 170
+COLUMN_WIDTH = 300
+ROW_HEIGHT = 200
 MARGIN = 80
 
 

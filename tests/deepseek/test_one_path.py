@@ -12,9 +12,8 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "01-digits"
 
 
 @pytest.fixture
-def fresh_home(catalog_file, tmp_path, monkeypatch):
+def fresh_home(tmp_path, monkeypatch):
     """Switch to an empty home, so that nothing comes from a cache."""
-    monkeypatch.setenv("DEEPSEEK_CATALOG", str(catalog_file))
     local.catalog.cache_clear()
 
     def switch(name):

@@ -86,8 +86,10 @@ function TablePreview({ preview, compact }: { preview: Extract<Preview, { kind: 
         <table className="table">
           <thead>
             <tr>
-              {columns.map((column) => (
-                <th key={column}>{column}</th>
+              {columns.map((column, at) => (
+                <th key={column} className={typeof rows[0]?.[at] === "number" ? "numeric" : undefined}>
+                  {column}
+                </th>
               ))}
             </tr>
           </thead>

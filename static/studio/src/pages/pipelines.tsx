@@ -53,7 +53,7 @@ export default function Pipelines({ workspace, project }: PageProps) {
             <li key={pipeline.id} className={styles.card}>
               {pipeline.document && (
                 <div className={styles.picture} aria-hidden="true">
-                  <DocumentGraph document={pipeline.document} label={pipeline.name} maxHeight={96} />
+                  <DocumentGraph picture document={pipeline.document} label={pipeline.name} maxHeight={96} />
                 </div>
               )}
               <div className={styles.line}>

@@ -92,9 +92,10 @@ function Output({ run, workspaceId, block, port, output, mayEdit }: OutputProps)
       <ul className={styles.files} aria-label={t("Files")}>
         {files.map(([name, { size }]) => (
           <li key={name}>
+            <Icon name="download" size={12} />
             <a href={artifactFile(workspaceId, output.digest, name)} download={name}>
-              <Icon name="download" size={12} className="inline-icon" /> {name}
-            </a>{" "}
+              {name}
+            </a>
             <span className="muted">{formatBytes(size)}</span>
           </li>
         ))}
@@ -152,10 +153,7 @@ interface FigureProps {
 function Figure({ workspaceId, digest, preview, label }: FigureProps) {
   const [cell, setCell] = useState<Cell | null>(null);
   const isMatrix = preview.figure.data.some((trace) => trace.type === "heatmap");
-  const open = (point: FigurePoint) => {
-    const [row, column] = Array.isArray(point.pointNumber) ? point.pointNumber : [0, 0];
-    setCell({ key: `${row}_${column}`, label: String(point.y), predicted: String(point.x) });
-  };
+  const open = (point: FigurePoint) => setCell({ label: String(point.y), predicted: String(point.x) });
   return (
     <>
       <PlotlyFigure figure={preview.figure} label={label} height={380} onPoint={isMatrix ? open : undefined} />

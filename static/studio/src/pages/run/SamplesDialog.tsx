@@ -7,26 +7,22 @@ import { artifactFile } from "../../lib/urls";
 import { Dialog, EmptyState, ErrorState, LoadingState } from "../../ui";
 import styles from "./run.module.css";
 
-/** A cell: class numbers as in the file, class names for the reader. */
+/** A cell of the matrix by the names of its classes. */
 export interface Cell {
-  key: string;
   label: string;
   predicted: string;
 }
 
-interface CellItem {
-  src?: string;
-  row?: Json[];
-  index: number;
+interface Sample extends Cell {
   probability?: number;
+  src?: string;
+  row?: Record<string, Json>;
 }
 
-/** `samples.json` of an evaluation: up to `limit` samples of each cell `<true>_<predicted>`. */
+/** `samples.json` of an evaluation: a few samples of each cell, and how many there are in all. */
 export interface SamplesFile {
-  kind: "images" | "table";
-  limit: number;
-  columns?: string[];
-  cells: Record<string, { total: number; items: CellItem[] }>;
+  items: Sample[];
+  counts?: Record<string, Record<string, number>>;
 }
 
 export interface SamplesDialogProps {
@@ -37,26 +33,19 @@ export interface SamplesDialogProps {
 }
 
 /** The samples of a cell as a preview; null when nothing fell into it. */
-export function cellPreview(file: SamplesFile, cell: Cell): Preview | null {
-  const found = file.cells[cell.key];
-  if (!found || found.items.length === 0) {
+export function cellPreview(file: SamplesFile, { label, predicted }: Cell): Preview | null {
+  const found = file.items.filter((item) => item.label === label && item.predicted === predicted);
+  if (found.length === 0) {
     return null;
   }
-  if (file.kind === "images") {
-    const items = found.items.map(({ src = "", probability }) => ({
-      src,
-      probability,
-      label: cell.label,
-      predicted: cell.predicted,
-    }));
-    return { kind: "images", total: found.total, items };
+  const total = file.counts?.[label]?.[predicted] ?? found.length;
+  if (found.some((item) => item.src)) {
+    const items = found.map(({ src = "", probability }) => ({ src, probability, label, predicted }));
+    return { kind: "images", total, items };
   }
-  return {
-    kind: "table",
-    columns: file.columns ?? [],
-    rows: found.items.map(({ row }) => row ?? []),
-    total: found.total,
-  };
+  const columns = [...new Set(found.flatMap((item) => Object.keys(item.row ?? {})))];
+  const rows = found.map((item) => columns.map((column) => item.row?.[column] ?? null));
+  return { kind: "table", columns, rows, total };
 }
 
 export function SamplesDialog({ workspaceId, digest, cell, onClose }: SamplesDialogProps) {

@@ -26,14 +26,17 @@ export interface DocumentGraphProps {
   selected?: string | null;
   onSelect?: (id: string) => void;
   maxHeight?: number;
+  /** Drawn small: only the titles, larger. */
+  picture?: boolean;
 }
 
 export function DocumentGraph(props: DocumentGraphProps) {
-  const { document, label, blocks, changes, selected, onSelect, maxHeight } = props;
+  const { document, label, blocks, changes, selected, onSelect, maxHeight, picture } = props;
   const shape = useMemo(() => geometry(document), [document]);
   return (
     <svg
       className={styles.graph}
+      data-picture={picture || undefined}
       viewBox={shape.viewBox.join(" ")}
       style={{ maxWidth: shape.viewBox[2], maxHeight }}
       role={onSelect ? "group" : "img"}

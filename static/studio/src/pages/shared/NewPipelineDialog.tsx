@@ -114,7 +114,7 @@ export function NewPipelineDialog({ projectId, onClose }: { projectId: string; o
           )}
           {(source === "file" || source === "paste") && document && (
             <div className={styles.picture} style={{ margin: "12px 0 0", border: 0 }}>
-              <DocumentGraph document={document} label={document.name} maxHeight={96} />
+              <DocumentGraph picture document={document} label={document.name} maxHeight={96} />
             </div>
           )}
         </div>
@@ -143,7 +143,7 @@ function Templates({ chosen, onChoose }: { chosen: string | null; onChoose: (tem
           onClick={() => onChoose(template)}
         >
           <span className={styles.picture}>
-            <DocumentGraph document={template.document} label={template.title} maxHeight={72} />
+            <DocumentGraph picture document={template.document} label={template.title} maxHeight={72} />
           </span>
           <span className={styles.choiceText}>
             <b>{t(template.title)}</b>

@@ -22,8 +22,12 @@ from engine.spec import BlockParams, RunContext, block, param
 class Params(BlockParams):
     """Which module, and the weights it had when it was wrapped."""
 
-    architecture: str = param("wrapped:", help="Name under which the SDK registered the module in its process")
-    weights: str | None = param(None, widget="artifact", help="File with the weights that the module starts from")
+    architecture: str = param(
+        "wrapped:", help="Name under which the SDK registered the module in its process", title="Architecture"
+    )
+    weights: str | None = param(
+        None, widget="artifact", help="File with the weights that the module starts from", title="Weights"
+    )
 
 
 class Outputs(NamedTuple):

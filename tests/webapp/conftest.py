@@ -22,7 +22,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
         database["TEST"] = {**database.get("TEST", {}), "NAME": str(HOME / "test.sqlite3")}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="session")
 def quiet_bells() -> Any:
     """Wake-ups within this process; no Redis is needed."""
     layers = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}

@@ -49,6 +49,7 @@ _adapter: TypeAdapter[Subscribe | Ack] = TypeAdapter(Subscribe | Ack)
 class Listener(AsyncWebsocketConsumer):
     """What both sockets share: the right to listen, asked again and again, and limits on what a client sends."""
 
+    channel_layer_alias = None  # the hub listens for all sockets: one that has no broker works as well
     ticket: Ticket | None = None
     _watch: asyncio.Task[None] | None = None
     _second = 0

@@ -153,7 +153,8 @@ class _Training:
             targets = self.data.targets[rows]
             outputs = self.module(self._inputs(rows))
             loss = self.loss(outputs, targets)
-            self.optimizer.zero_grad()
+            for weight in self.parameters:
+                weight.grad = None
             torch.autograd.backward(loss)
             if self.options.gradient_clip:
                 nn.utils.clip_grad_norm_(self.parameters, self.options.gradient_clip)

@@ -16,6 +16,8 @@ from typing import Any, ClassVar, Literal
 
 EventJson = dict[str, Any]
 Sink = Callable[["Event"], None]
+MAX_POINTS = 16_384
+"""Points in one event at most: a reader refuses lines of a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +183,8 @@ class MetricBuffer:
         self._values.append(value)
 
     def flush(self) -> Metrics | None:
-        """Take what is there as one event, or None. Safe beside one thread that adds."""
-        count = len(self._values)
+        """Take what is there, at most MAX_POINTS, as one event, or None. Safe beside one thread that adds."""
+        count = min(len(self._values), MAX_POINTS)
         if not count:
             return None
         steps, times, values = self._steps[:count], self._times[:count], self._values[:count]

@@ -75,8 +75,7 @@ class EventWriter:
 
     def _flush_locked(self) -> None:
         for buffer in list(self._buffers.values()):
-            event = buffer.flush()
-            if event is not None:
+            while (event := buffer.flush()) is not None:
                 self._sink(event)
         for block in list(self._progress):
             self._sink(self._progress.pop(block))

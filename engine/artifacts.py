@@ -224,7 +224,7 @@ class ArtifactStore:
 
     def manifest(self, digest: str) -> dict[str, Any]:
         """The manifest, checked for its shape."""
-        if not isinstance(digest, str) or not DIGEST.fullmatch(digest):
+        if DIGEST.fullmatch(str(digest)) is None:
             raise UserError("{digest} is not the digest of an artifact", digest=str(digest)[:80])
         path = self.blob_path(digest[7:])
         try:

@@ -5,8 +5,6 @@ Who gets in is decided before, by ``webapp.security.DenyByDefault``; who may do 
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -19,6 +17,9 @@ ROUTERS = (
     "webapp.pipelines.api.router",
     "webapp.runs.api.router",
     "webapp.queue.api.router",
+    "webapp.artifacts.api.router",
+    "webapp.artifacts.data_api.router",
+    "webapp.artifacts.models_api.router",
 )
 
 api = NinjaAPI(

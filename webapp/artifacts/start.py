@@ -1,0 +1,93 @@
+"""Start with my data: the pipeline that trains on an uploaded file. Called by the API.
+
+It is built of ordinary operations, so what appears on the canvas can be edited like anything else.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from webapp import bridge
+from webapp.api.errors import ApiError
+from webapp.artifacts.models import DataFile
+from webapp.pipelines.changes import create_pipeline
+from webapp.pipelines.models import Pipeline
+
+COLUMN_PX, ROW_PX = 300, 190
+Steps = list[dict[str, Any]]
+
+
+def pipeline_for(row: DataFile, target: str | None, task: str) -> Pipeline:
+    """A pipeline on a file.
+
+    Raises
+    ------
+    ApiError
+        422 when nothing can be trained on it, or the target is not one of its columns.
+    """
+    if row.kind == "table":
+        operations = _table(row, target, task)
+    elif row.kind == "images":
+        operations = _images(row)
+    else:
+        raise ApiError(
+            422, "The file {name} is neither a table nor a zip of image folders", field="file", name=row.name
+        )
+    document = bridge.apply_operations(bridge.Document(), operations)
+    return create_pipeline(row.project, row.name.rpartition(".")[0] or row.name, document)
+
+
+def _table(row: DataFile, target: str | None, task: str) -> Steps:
+    columns = [column["name"] for column in (row.inspection or {}).get("columns") or []]
+    if target not in columns:
+        raise ApiError(
+            422, "The table has no column {name}", field="target", hint="Choose what to predict.", name=str(target)[:80]
+        )
+    kind = "classifier" if task == "classification" else "regressor"
+    known = bridge.catalog()["blocks"]["data.table"]["params"]["schema"]["properties"]
+    reading = {name: value for name, value in row.options.items() if name in known and value is not None}
+    source = {**reading, "file": row.digest, "target": target, "task": task}
+    return [
+        _add("data", "data.table", 0, 0, source, row.name),
+        _add("split", "data.split", 1, 0, {} if task == "classification" else {"stratify": False}),
+        _add("prepare", "data.normalise", 2, 0),
+        _add("model", "model.mlp", 2, 1),
+        _add("train", f"train.{kind}", 3, 0),
+        _add("evaluate", f"evaluate.{kind}", 4, 0),
+        _wire("data.dataset", "split.dataset"),
+        _wire("split.train", "prepare.dataset"),
+        _wire("split.validation", "train.validation"),
+        _wire("prepare.dataset", "train.dataset"),
+        _wire("model.model", "train.model"),
+        _wire("train.model", "evaluate.model"),
+        _wire("split.test", "evaluate.dataset"),
+    ]
+
+
+def _images(row: DataFile) -> Steps:
+    return [
+        _add("data", "data.image_folder", 0, 0, {"file": row.digest}, row.name),
+        _add("split", "data.split", 1, 0),
+        _add("augment", "data.augment", 2, 0),
+        _add("model", "model.convnet", 2, 1),
+        _add("train", "train.classifier", 3, 0),
+        _add("evaluate", "evaluate.classifier", 4, 0),
+        _wire("data.dataset", "split.dataset"),
+        _wire("split.train", "augment.dataset"),
+        _wire("split.validation", "train.validation"),
+        _wire("augment.dataset", "train.dataset"),
+        _wire("model.model", "train.model"),
+        _wire("train.model", "evaluate.model"),
+        _wire("split.test", "evaluate.dataset"),
+    ]
+
+
+def _add(
+    id_: str, type_: str, column: int, row: int, params: dict[str, Any] | None = None, label: str | None = None
+) -> dict[str, Any]:
+    place = [80 + column * COLUMN_PX, 120 + row * ROW_PX]
+    return {"op": "add_block", "id": id_, "type": type_, "params": params or {}, "position": place, "label": label}
+
+
+def _wire(source: str, target: str) -> dict[str, Any]:
+    return {"op": "connect", "from": source, "to": target}

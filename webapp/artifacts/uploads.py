@@ -1,0 +1,56 @@
+"""From an uploaded file to an artifact. Called by the endpoints that take files.
+
+The file is only copied and hashed here; what is in it is looked at by a job, inside the sandbox.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+
+from webapp.api.errors import ApiError
+from webapp.artifacts import store
+from webapp.artifacts.models import Artifact
+
+MAX_NAME = 200
+
+
+def keep_upload(workspace_id: uuid.UUID, upload: UploadedFile[Any]) -> tuple[Artifact, str]:
+    """The artifact of an uploaded file, and the file's name.
+
+    Raises
+    ------
+    ApiError
+        422 for an empty file or one without a usable name.
+    OSError
+        When the disk is full (answered 507); nothing of the file stays.
+    """
+    filename = clean_name(upload.name or "")
+    if not upload.size:
+        raise ApiError(422, "The file {name} is empty", field="file", name=filename)
+    folder = Path(settings.HOME) / "uploads"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix="upload-") as copy:
+        for chunk in upload.chunks():
+            copy.write(chunk)
+        copy.flush()
+        row = store.put(workspace_id, "file", {"content": Path(copy.name)}, {"filename": filename})
+    return row, filename
+
+
+def clean_name(name: str) -> str:
+    r"""The last part of a file name, without what no file is called.
+
+    >>> clean_name("C:\\data\\../people.csv")
+    'people.csv'
+    """
+    last = name.replace("\\", "/").rpartition("/")[2].strip()
+    last = "".join(c for c in last if c.isprintable())[-MAX_NAME:]
+    if last in {"", ".", ".."}:
+        raise ApiError(422, "The file has no usable name", field="file", hint="Rename it and upload it again.")
+    return last

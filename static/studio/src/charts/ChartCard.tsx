@@ -3,7 +3,7 @@
  * what can be done with it. Empty, loading, error and stale are states of the same size.
  */
 import { useMemo, useRef, useState } from "react";
-import { t } from "../i18n";
+import { t, tn } from "../i18n";
 import { formatMetric } from "../lib/format";
 import type { Tail } from "../lib/tail";
 import { Button, IconButton } from "../ui/Button";
@@ -170,7 +170,7 @@ function PointCount({ lines, showAll }: { lines: ChartLine[]; showAll: () => voi
   const total = sum(lines, (series) => series.total);
   const shown = sum(lines, (series) => series.shown);
   if (shown >= total) {
-    return <span>{t("{total} points", { total })}</span>;
+    return <span>{tn("{count} point", "{count} points", total)}</span>;
   }
   return (
     <>

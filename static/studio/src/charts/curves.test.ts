@@ -90,7 +90,7 @@ describe("xValues", () => {
   const context = { start: 1000, stepsPerEpoch: 2 };
 
   it("counts epochs so that the end of the first epoch is 1", () => {
-    expect([...xValues(series([1, 2, 3, 4]), { ...context, axis: "epoch" })]).toEqual([0.5, 1, 1.5, 2]);
+    expect([...xValues(series([1, 2, 3, 4], 1), { ...context, axis: "epoch" })]).toEqual([0.5, 1, 1.5, 2]);
   });
 
   it("counts relative time from the start of the run", () => {
@@ -116,6 +116,6 @@ it("translate interpolates between two clocks and clamps at the ends", () => {
 });
 
 it("steps per epoch come from a metric written once an epoch", () => {
-  const perEpoch = { ...series([0.1, 0.2]), steps: Float64Array.from([22, 45]) };
+  const perEpoch = { ...series([0.1, 0.2]), steps: Float64Array.from([23, 46]) };
   expect(stepsPerEpoch(perEpoch)).toBe(23);
 });

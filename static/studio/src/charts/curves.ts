@@ -150,7 +150,7 @@ export function xValues(series: Series, { axis, start, stepsPerEpoch }: AxisCont
     return series.t.map((t) => t - start);
   }
   if (axis === "epoch" && stepsPerEpoch) {
-    return series.steps.map((step) => (step + 1) / stepsPerEpoch);
+    return series.steps.map((step) => step / stepsPerEpoch);
   }
   return series.steps;
 }
@@ -242,11 +242,11 @@ export function translate(from: ArrayLike<number>, to: ArrayLike<number>, value:
   return to[at]! + part * (to[at + 1]! - to[at]!);
 }
 
-/** Steps in one epoch, told from a metric that is written once an epoch. */
+/** Steps in one epoch, told from a metric that is written once an epoch; steps count from 1. */
 export function stepsPerEpoch(perEpoch: Series | undefined): number | null {
   const count = perEpoch?.total ?? 0;
   if (!perEpoch || count === 0 || perEpoch.steps.length === 0) {
     return null;
   }
-  return (perEpoch.steps[perEpoch.steps.length - 1]! + 1) / count;
+  return perEpoch.steps[perEpoch.steps.length - 1]! / count || null;
 }

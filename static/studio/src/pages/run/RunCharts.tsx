@@ -105,7 +105,7 @@ function epochLength(stored: Series | undefined, tails: RunState["tails"]): numb
     return known;
   }
   const live = Object.entries(tails).find(([name]) => PER_EPOCH.includes(name.split(".").pop() ?? ""))?.[1];
-  return live && live.count > 0 ? (live.lastStep + 1) / live.count : null;
+  return live && live.count > 0 ? live.lastStep / live.count : null;
 }
 
 interface MetricCardProps {

@@ -112,7 +112,9 @@ def _table(path: Path, name: str) -> pa.Table:
             return pa.Table.from_pylist(rows if isinstance(rows, list) else [rows])
         except (ValueError, TypeError, AttributeError, pa.ArrowException):
             raise UserError(
-                "{name} is not a list of rows", hint='Write [{{"column": value}}, ...].', name=name
+                "{name} is not a list of rows",
+                hint="Write a list of objects, one for each row: column names and values.",
+                name=name,
             ) from None
     return read_table(path).table
 

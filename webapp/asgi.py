@@ -18,6 +18,4 @@ from webapp.live.routing import websocket_urlpatterns  # noqa: E402  (Django mus
 from webapp.sockets import guarded  # noqa: E402
 from webapp.uploads import LimitBodies  # noqa: E402
 
-application = ProtocolTypeRouter(
-    {"http": LimitBodies(django_application), "websocket": guarded(websocket_urlpatterns)}
-)
+application = ProtocolTypeRouter({"http": LimitBodies(django_application), "websocket": guarded(websocket_urlpatterns)})

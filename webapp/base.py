@@ -33,3 +33,6 @@ class HexId:
 
 
 register_converter(HexId, "hexid")
+
+
+register_converter(HexId, "hexid")

@@ -32,8 +32,9 @@ UPLOADS = re.compile(r"/api/v1/(projects/[0-9a-f]{32}/data|models/[0-9a-f]{32}/p
 class DenyByDefault:
     """Lets a request pass when it is public or shows who sends it.
 
-    1. A session counts as it stands; an ``Authorization: Bearer`` header replaces it. 2. Without either: 401 in the API,
-    the login page elsewhere. 3. API requests of a session that change something need the CSRF token. 4. Bodies are JSON.
+    1. A session counts as it stands; an ``Authorization: Bearer`` header replaces it. 2. Without either: 401 in the
+    API, the login page elsewhere. 3. API requests of a session that change something need the CSRF token. 4. Bodies
+    are JSON.
     """
 
     def __init__(self, handler: Handler) -> None:

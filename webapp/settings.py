@@ -13,6 +13,10 @@ Read by Django, by the worker and by ``webapp.asgi``. Nothing here needs to be e
 ``CONTENT_ORIGIN``        another host that serves what users produced
 ``DEEPSEEK_DATA_DIRS``    folders that runs may read, separated by colons
 ``UPLOAD_MAX_MIB``        largest upload
+``BEHIND_PROXY``          1 when a proxy sets ``X-Forwarded-Proto``, and only then
+``SECRET_KEY_FILE``       signs sessions; made in the home folder when absent
+``KEY_PEPPER_FILE``       goes into the hashes of keys and links; made in the home folder when absent
+``LOG_LEVEL``             ``INFO`` when absent
 ``DEBUG``                 1 only while developing
 ========================  =====================================================================================
 """

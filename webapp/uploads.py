@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from channels.auth import get_user
 from channels.db import database_sync_to_async
 from channels.sessions import CookieMiddleware, SessionMiddleware
-from channels.auth import get_user
 from django.conf import settings
 
 from webapp.accounts.secrets import user_of_key

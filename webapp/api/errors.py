@@ -58,12 +58,16 @@ class ApiError(Exception):
 
 def not_found() -> ApiError:
     """There is no such object, or it is none of the asker's business."""
-    return ApiError(404, "There is no such object", hint="It may have been deleted, or it belongs to another workspace.")
+    return ApiError(
+        404, "There is no such object", hint="It may have been deleted, or it belongs to another workspace."
+    )
 
 
 def forbidden(role: str) -> ApiError:
     """The person sees the object but has too low a role."""
-    return ApiError(403, "This needs the role {role} in the workspace", hint="Ask an owner of the workspace.", role=role)
+    return ApiError(
+        403, "This needs the role {role} in the workspace", hint="Ask an owner of the workspace.", role=role
+    )
 
 
 def not_logged_in() -> ApiError:

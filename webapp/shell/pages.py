@@ -204,9 +204,7 @@ def models(request: HttpRequest, project_id: uuid.UUID) -> HttpResponse:
 @never_cache
 @require_safe
 def model(request: HttpRequest, project_id: uuid.UUID, model_id: uuid.UUID) -> HttpResponse:
-    return _object_page(
-        request, project_id, RegisteredModel, model_id, "model", current="models", modelId=model_id.hex
-    )
+    return _object_page(request, project_id, RegisteredModel, model_id, "model", current="models", modelId=model_id.hex)
 
 
 @never_cache

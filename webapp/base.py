@@ -33,6 +33,3 @@ class HexId:
 
 
 register_converter(HexId, "hexid")
-
-
-register_converter(HexId, "hexid")

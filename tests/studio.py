@@ -124,7 +124,10 @@ class RunningStudio:
         signs = {"redis": "redis-server", "web": "webapp.asgi", "worker": "webapp.celery"}
         found = {}
         for process in psutil.Process(self.process.pid).children():
-            command = " ".join(process.cmdline())
+            try:
+                command = " ".join(process.cmdline())
+            except (psutil.NoSuchProcess, psutil.ZombieProcess):
+                continue
             found.update({name: process for name, sign in signs.items() if sign in command})
         return found
 
@@ -162,6 +165,12 @@ class Api:
         self.props = json.loads(html.unescape(match.group(1) or match.group(2)))
         self.project = str(self.props["project"]["id"])
         self.workspace = str(self.props["workspace"]["id"])
+
+    def __enter__(self) -> Api:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.client.close()
 
     def call(self, method: str, path: str, **body: Any) -> Any:
         """The answer's JSON; an error of the studio fails the test. Goes on while the web server comes back."""

@@ -133,6 +133,18 @@ def orphans(known: set[int]) -> list[psutil.Process]:
     return [process for process in psutil.Process().children() if process.pid not in known]
 
 
+def reap_orphans(known: set[int]) -> None:
+    """Take the exit status of adopted children that have ended by themselves, so that no zombie stays."""
+    while True:
+        try:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if ended is None or ended.si_pid in known:  # one of ours is for its `Child` to take
+            return
+        os.waitpid(ended.si_pid, 0)
+
+
 def kill_orphans(known: set[int]) -> None:
     """End the adopted children, all they started, and take their exit status so that no zombie stays."""
     for orphan in orphans(known):

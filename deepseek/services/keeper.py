@@ -12,7 +12,15 @@ from collections.abc import Callable
 from types import FrameType
 
 from deepseek.errors import DeepSeekError
-from deepseek.services.child import Child, Spec, adopt_orphans, describe_exit, kill_descendants, kill_orphans
+from deepseek.services.child import (
+    Child,
+    Spec,
+    adopt_orphans,
+    describe_exit,
+    kill_descendants,
+    kill_orphans,
+    reap_orphans,
+)
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0
@@ -93,6 +101,7 @@ class Keeper:
     def tend(self) -> None:
         """One look at every child."""
         now = time.monotonic()
+        reap_orphans(self._pids())
         for name, child in list(self._children.items()):
             if name in self._due:
                 if now >= self._due[name]:
@@ -115,10 +124,13 @@ class Keeper:
         if left:
             self._say(f"These processes would not stop: {', '.join(map(str, left))}")
 
+    def _pids(self) -> set[int]:
+        return {child.process.pid for child in self._children.values()}
+
     def _bury(self, child: Child, code: int, now: float) -> None:
         """A child ended: end what it left behind, and say when it comes back."""
         child.kill()
-        kill_orphans({other.process.pid for other in self._children.values()})
+        kill_orphans(self._pids())
         name = child.spec.name
         self._deaths[name] = 1 if child.age_s > RECOVERED_S else self._deaths.get(name, 0) + 1
         pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (self._deaths[name] - 1))

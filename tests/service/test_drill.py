@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,17 @@ from tests.environment import ROOT
 from tests.studio import Api, RunningStudio, digits
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+
+
+@contextmanager
+def studio_on(home: Path) -> Iterator[tuple[RunningStudio, Api]]:
+    running = RunningStudio(home)
+    try:
+        running.wait_started()
+        with Api(running) as api:
+            yield running, api
+    finally:
+        running.stop()
 
 
 def deepseek(*arguments: str, home: Path) -> str:
@@ -28,34 +41,24 @@ def deepseek(*arguments: str, home: Path) -> str:
 
 
 def test_a_backup_of_a_working_studio_comes_back_whole(tmp_path: Path) -> None:
-    first = RunningStudio(tmp_path / "first")
-    try:
-        first.wait_started()
-        api = Api(first)
+    archive = str(tmp_path / "studio.tar")
+    with studio_on(tmp_path / "first") as (first, api):
         done = api.wait(api.submit(digits(epochs=1)))
         assert done["status"] == "succeeded", done
         model = done["blocks"]["train"]["outputs"]["model"]["digest"]
         going_on = api.submit({**digits(epochs=200), "seed": 9})
         api.wait_step(going_on)
-        assert "artifact files" in deepseek("backup", str(tmp_path / "studio.tar"), home=first.home.root)
+        assert "artifact files" in deepseek("backup", archive, home=first.home.root)
         api.call("POST", f"/runs/{going_on}/cancel")
-    finally:
-        first.stop()
 
-    deepseek("restore", str(tmp_path / "studio.tar"), home=tmp_path / "second")
-    second = RunningStudio(tmp_path / "second")
-    try:
-        second.wait_started()
-        api = Api(second)
+    deepseek("restore", archive, home=tmp_path / "second")
+    with studio_on(tmp_path / "second") as (_, api):
         assert api.run(done["id"])["metrics"] == done["metrics"]
         assert len(api.events(done["id"])) == done["head_seq"]
         manifest = api.call("GET", f"/workspaces/{api.workspace}/artifacts/{model}")
-        assert "weights.safetensors" in manifest["files"]
         content = api.client.get(f"/api/v1/workspaces/{api.workspace}/artifacts/{model}/files/weights.safetensors")
         assert len(content.content) == manifest["files"]["weights.safetensors"]["size"]
         api.call("POST", f"/runs/{going_on}/cancel")
         assert api.wait(going_on)["status"] == "cancelled"
         again = api.wait(api.submit(digits(epochs=1)))
         assert again["blocks"]["train"]["state"] == "cached"
-    finally:
-        second.stop()

@@ -13,9 +13,9 @@ from tests.studio import Api, RunningStudio, digits
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
-#: Long enough to be killed in the middle, with a checkpoint every 20 steps.
+#: 20 steps an epoch: long enough to be killed in the middle.
 CHECKPOINT_STEPS = 20
-LONG = digits(epochs=40, checkpoint_steps=CHECKPOINT_STEPS)
+LONG = digits(epochs=15, checkpoint_steps=CHECKPOINT_STEPS)
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,9 @@ def tough(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
 
 
 @pytest.fixture(scope="module")
-def api(tough: RunningStudio) -> Api:
-    return Api(tough)
+def api(tough: RunningStudio) -> Iterator[Api]:
+    with Api(tough) as person:
+        yield person
 
 
 def document(seed: int) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def test_a_run_does_not_notice_that_another_part_is_killed(tough: RunningStudio,
 
 def test_a_wiped_redis_loses_no_run(tough: RunningStudio, api: Api) -> None:
     running = api.submit(document(4))
-    waiting = [api.submit(document(5)), api.submit(document(6))]
+    waiting = [api.submit({**digits(epochs=1), "seed": seed}) for seed in (5, 6)]
     api.wait_step(running)
     with redis.Redis(unix_socket_path=str(tough.home.redis_socket)) as client:
         client.flushall()

@@ -93,6 +93,22 @@ def test_a_child_that_dies_is_started_again_and_what_it_left_is_ended(
     assert "`web` ended (killed by SIGKILL); starting it again" in keeper.stdout.readline()
 
 
+def test_an_orphan_that_ends_leaves_no_zombie(tmp_path: Path) -> None:
+    program = (
+        "import os, sys, time; from pathlib import Path; import psutil; from deepseek.services.child import Spec; "
+        "from deepseek.services.keeper import Keeper\n"
+        "keeper = Keeper(print)\n"
+        'code = \'import subprocess, sys, time; subprocess.Popen(["sh", "-c", "sleep 0.2 & exit"]); time.sleep(600)\'\n'
+        "keeper.start(Spec('worker', [sys.executable, '-c', code], Path(sys.argv[1]) / 'log', os.environ))\n"
+        "end = time.monotonic() + 1.5\n"
+        "while time.monotonic() < end:\n    keeper.tend()\n    time.sleep(0.05)\n"
+        "print(len(psutil.Process().children()))\n"
+        "keeper.stop()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "1", done.stderr
+
+
 def test_children_die_with_a_keeper_that_is_killed(keeper: subprocess.Popen[str], tmp_path: Path) -> None:
     child, grandchild = wait_pids(tmp_path)
     keeper.kill()

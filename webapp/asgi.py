@@ -6,6 +6,7 @@ HTTP goes to Django, where ``DenyByDefault`` stands before every view; WebSocket
 from __future__ import annotations
 
 import os
+from typing import cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 
@@ -16,6 +17,8 @@ django_application = get_asgi_application()
 
 from webapp.live.routing import websocket_urlpatterns  # noqa: E402  (Django must be set up first)
 from webapp.sockets import guarded  # noqa: E402
-from webapp.uploads import LimitBodies  # noqa: E402
+from webapp.uploads import App, LimitBodies  # noqa: E402
 
-application = ProtocolTypeRouter({"http": LimitBodies(django_application), "websocket": guarded(websocket_urlpatterns)})
+application = ProtocolTypeRouter(
+    {"http": LimitBodies(cast(App, django_application)), "websocket": guarded(websocket_urlpatterns)}
+)

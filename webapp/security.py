@@ -144,7 +144,7 @@ class StaticFiles(WhiteNoiseMiddleware):
 
     @staticmethod
     def serve(static_file: Any, request: HttpRequest) -> HttpResponseBase:
-        response = WhiteNoiseMiddleware.serve(static_file, request)
+        response: HttpResponseBase = WhiteNoiseMiddleware.serve(static_file, request)
         if not isinstance(request, ASGIRequest) or not response.streaming:
             return response
         whole = HttpResponse(b"".join(response.streaming_content), status=response.status_code)

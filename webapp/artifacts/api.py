@@ -5,30 +5,30 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.http import FileResponse, HttpRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from ninja import Router
 
 from webapp import bridge
 from webapp.api.errors import not_found
 from webapp.api.schemas import ERRORS
 from webapp.artifacts import store
+from webapp.artifacts.downloads import send_file
 from webapp.artifacts.models import Artifact
 from webapp.workspaces.access import find, person
 from webapp.workspaces.models import Workspace
 
 router = Router(tags=["artifacts"])
-# What users produce never acts as this site: it is downloaded, never guessed at, and a sandbox if it is shown.
-UNTRUSTED = {
-    "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "sandbox; default-src 'none'",
-    "Cache-Control": "private, max-age=31536000, immutable",
-}
 
 
 @router.get("/catalog", response={200: dict[str, Any], **ERRORS})
-def read_catalog(request: HttpRequest) -> dict[str, Any]:
-    """Every block: parameters, ports, documentation."""
-    return bridge.catalog()
+def read_catalog(request: HttpRequest) -> HttpResponse:
+    """Every block: parameters, ports, documentation. With ``If-None-Match`` only when it has changed."""
+    catalog = bridge.catalog()
+    headers = {"ETag": f'"{catalog["digest"]}"', "Cache-Control": "private, no-cache"}
+    if request.headers.get("If-None-Match") == headers["ETag"]:
+        return HttpResponse(status=304, headers=headers)
+    return JsonResponse(catalog, headers=headers)
 
 
 def _manifest(request: HttpRequest, workspace_id: uuid.UUID, digest: str) -> dict[str, Any]:
@@ -45,19 +45,12 @@ def read_artifact(request: HttpRequest, workspace_id: uuid.UUID, digest: str) ->
 
 
 @router.get("/workspaces/{hexid:workspace_id}/artifacts/{digest}/files/{path:name}", response={200: None, **ERRORS})
-def read_file(request: HttpRequest, workspace_id: uuid.UUID, digest: str, name: str) -> FileResponse:
+def read_file(request: HttpRequest, workspace_id: uuid.UUID, digest: str, name: str) -> HttpResponseBase:
     """One file of an artifact, as a download."""
     manifest = _manifest(request, workspace_id, digest)
     entry = manifest["files"].get(name)
     if entry is None:
         raise not_found()
-    filename = manifest["meta"].get("filename") if name == "content" else None
-    path = store.local_blob(entry["sha256"])
-    content_type = "application/json" if name.endswith(".json") else "application/octet-stream"
-    return FileResponse(
-        path.open("rb"),
-        as_attachment=True,
-        filename=filename if isinstance(filename, str) else name.rpartition("/")[2],
-        content_type=content_type,
-        headers=UNTRUSTED,
-    )
+    given = manifest["meta"].get("filename") if name == "content" else None
+    filename = given if isinstance(given, str) else name.rpartition("/")[2]
+    return send_file(request, store.local_blob(entry["sha256"]), filename)

@@ -34,6 +34,8 @@ TIMEOUT_S = 240
 LEASE = timedelta(seconds=TIMEOUT_S + 60)
 MAX_TRIES = 3
 MAX_RESULT_BYTES = 8 * 2**20
+OBJECTS = ("detected", "options")
+"""Keys of a result that are objects wherever they occur."""
 
 
 def create_job(workspace: Workspace, user: User, kind: str, input_: Mapping[str, Any]) -> Job:
@@ -121,7 +123,7 @@ def _read_result(path: Path, tail: str) -> dict[str, Any]:
             value = json.loads(stream.read(MAX_RESULT_BYTES + 1))
     except (OSError, ValueError):
         value = None
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not all(isinstance(value.get(key, {}), dict) for key in OBJECTS):
         log.warning("a job left no result: %s", tail)
         return {"error": _words("The file could not be read", hint="The server's log says why.")}
     return value

@@ -93,7 +93,7 @@ def put(workspace_id: UUID, kind: str, files: Mapping[str, Path], meta: Mapping[
 def manifest(digest: str) -> dict[str, Any]:
     """The manifest of an artifact, checked for its shape."""
     path = local_blob(digest.removeprefix("sha256:"))
-    value = json.loads(path.read_bytes()) if path.stat().st_size <= MAX_MANIFEST_BYTES else None
+    value: Any = json.loads(path.read_bytes()) if path.stat().st_size <= MAX_MANIFEST_BYTES else None
     if not is_manifest(value):
         raise UserError("{digest} is a file, not an artifact", digest=digest[:19])
     found: dict[str, Any] = value

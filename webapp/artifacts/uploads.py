@@ -5,13 +5,11 @@ The file is only copied and hashed here; what is in it is looked at by a job, in
 
 from __future__ import annotations
 
-import tempfile
 import uuid
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
-from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 
 from webapp.api.errors import ApiError
 from webapp.artifacts import store
@@ -33,13 +31,9 @@ def keep_upload(workspace_id: uuid.UUID, upload: UploadedFile[Any]) -> tuple[Art
     filename = clean_name(upload.name or "")
     if not upload.size:
         raise ApiError(422, "The file {name} is empty", field="file", name=filename)
-    folder = Path(settings.HOME) / "uploads"
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix="upload-") as copy:
-        for chunk in upload.chunks():
-            copy.write(chunk)
-        copy.flush()
-        row = store.put(workspace_id, "file", {"content": Path(copy.name)}, {"filename": filename})
+    assert isinstance(upload, TemporaryUploadedFile), "uploads go to a file (FILE_UPLOAD_HANDLERS)"
+    content = Path(upload.temporary_file_path())
+    row = store.put(workspace_id, "file", {"content": content}, {"filename": filename})
     return row, filename
 
 

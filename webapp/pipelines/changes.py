@@ -44,7 +44,7 @@ def create_pipeline(project: Project, name: str, document: bridge.Document) -> P
 def apply_edit(pipeline_id: uuid.UUID, edit: Edit, user: User) -> Pipeline:
     """Apply operations on top of the version they were made for.
 
-    1. An edit that is in the log already is answered as it was the first time.
+    1. An edit that is in the log already is answered with the version that it made then.
     2. A stale base is refused with the operations that were missed.
     3. A conditional UPDATE writes document and version; the log row is written with it.
 
@@ -56,15 +56,20 @@ def apply_edit(pipeline_id: uuid.UUID, edit: Edit, user: User) -> Pipeline:
         When an operation does not apply; nothing was changed.
     """
     with transaction.atomic():
-        if PipelineOperation.objects.filter(pipeline_id=pipeline_id, op_id=edit.op_id).exists():
-            return _read(pipeline_id)
+        done = _made_before(pipeline_id, edit.op_id)
+        if done is not None:
+            return done
         row = _read(pipeline_id)
         if row.version != edit.base_version:
             raise _stale(row, edit.base_version)
         document = bridge.apply_operations(bridge.parse_document(row.document), edit.ops)
-        if not _advance(row, document, edit.op_id, list(edit.ops), user):
-            raise _stale(_read(pipeline_id), edit.base_version)
-    return row
+        if _advance(row, document, edit.op_id, list(edit.ops), user):
+            return row
+    # Somebody was faster; it may have been the same edit, sent twice.
+    done = _made_before(pipeline_id, edit.op_id)
+    if done is None:
+        raise _stale(_read(pipeline_id), edit.base_version)
+    return done
 
 
 def replace_document(pipeline_id: uuid.UUID, document: bridge.Document, user: User) -> Pipeline:
@@ -107,6 +112,16 @@ def changes_after(row: Pipeline, version: int) -> list[dict[str, Any]]:
     ]
 
 
+def _made_before(pipeline_id: uuid.UUID, op_id: str) -> Pipeline | None:
+    """The pipeline with the version that an edit made; later versions are what its sender has missed."""
+    made = PipelineOperation.objects.filter(pipeline_id=pipeline_id, op_id=op_id).first()
+    if made is None:
+        return None
+    row = _read(pipeline_id)
+    row.version = made.version
+    return row
+
+
 def _read(pipeline_id: uuid.UUID) -> Pipeline:
     row = Pipeline.objects.filter(pk=pipeline_id).first()
     if row is None:
@@ -129,9 +144,14 @@ def _advance(row: Pipeline, document: bridge.Document, op_id: str, ops: list[Any
 
 
 def _stale(row: Pipeline, base_version: int) -> ApiError:
+    missed = changes_after(row, base_version)
+    if not 0 < row.version - base_version <= MAX_MISSED:
+        # Too far behind, or ahead of us: the document as it is now stands for all that happened.
+        whole = {"op": "replace", "document": row.document}
+        missed = [{"version": row.version, "op_id": "", "actor": None, "ops": [whole]}]
     return ApiError(
         409,
         "The pipeline was changed in the meantime",
         hint="Apply the missed operations first, then send yours again.",
-        extra={"version": row.version, "missed": changes_after(row, base_version)},
+        extra={"version": row.version, "missed": missed},
     )

@@ -1,4 +1,6 @@
-"""Registers the app. Called by Django."""
+"""Registers the app and the start-up checks. Called by Django."""
+
+import importlib
 
 from django.apps import AppConfig
 
@@ -6,3 +8,7 @@ from django.apps import AppConfig
 class Shell(AppConfig):
     name = "webapp.shell"
     label = "shell"
+
+    def ready(self) -> None:
+        """Register the checks."""
+        importlib.import_module("webapp.checks")

@@ -43,7 +43,10 @@ export interface RunView {
   readonly error: string | null;
   readonly blocks: Readonly<Record<string, BlockRun>>;
   readonly metrics: Readonly<Record<string, number>>;
+  /** Points that streamed in since the page opened. */
   readonly tails: Readonly<Record<string, Tail>>;
+  /** Points from before, decimated by the server. */
+  readonly curves: Readonly<Record<string, ArrayLike<number>>>;
   readonly queuePosition: number | null;
   readonly cancelRequested: boolean;
 }

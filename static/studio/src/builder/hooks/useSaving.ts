@@ -1,0 +1,39 @@
+/** Makes the saver live with the page: other tabs' edits, the network coming back, closed tabs' leftovers. */
+import { useEffect } from "react";
+import { startSync } from "../../graph/sync";
+import { useBell } from "../../lib/live";
+import { useBuilder, useBuilderState } from "../store/context";
+import { adoptPending } from "../store/queue";
+import { withSync } from "../store/state";
+
+const LOOK_FOR_LEFTOVERS_MS = 5000;
+
+export function useSaving(): void {
+  const { store, saver } = useBuilder();
+  const projectId = useBuilderState((state) => state.projectId);
+
+  useBell(projectId, (change) => {
+    if (change.what === "pipelines" && change.id === store.getState().pipelineId) void saver.catchUp();
+  });
+
+  useEffect(() => {
+    const flush = () => void saver.flush();
+    const onHidden = () => {
+      if (document.visibilityState === "hidden") flush();
+    };
+    const leftovers = setInterval(() => {
+      const found = adoptPending(localStorage, store.getState().pipelineId, null);
+      if (found.length === 0) return;
+      const state = store.getState();
+      const { base, version, pending } = state.sync;
+      store.setState(withSync(state, startSync(base, version, [...found, ...pending], state.catalog)));
+    }, LOOK_FOR_LEFTOVERS_MS);
+    window.addEventListener("online", flush);
+    document.addEventListener("visibilitychange", onHidden);
+    return () => {
+      clearInterval(leftovers);
+      window.removeEventListener("online", flush);
+      document.removeEventListener("visibilitychange", onHidden);
+    };
+  }, [store, saver]);
+}

@@ -1,0 +1,56 @@
+/** What the last run made of the selected block: state, reason, time, numbers, error. */
+import { asMessage } from "../../graph/runview";
+import { t } from "../../i18n";
+import { formatDuration, formatMetric } from "../../lib/format";
+import { StatusBadge } from "../../ui";
+import { useBuilderState } from "../store/context";
+import { tMessage, words } from "../texts";
+
+export function BlockResult({ id }: { id: string }) {
+  const block = useBuilderState((state) => state.run?.blocks[id]);
+  const number = useBuilderState((state) => state.run?.number);
+  const runId = useBuilderState((state) => state.run?.id);
+  const projectId = useBuilderState((state) => state.projectId);
+  const planned = useBuilderState((state) => state.plan[id]);
+  if (!block || !runId) return null;
+  const metrics = Object.entries(block.metrics ?? {});
+  return (
+    <section className="inspector-result">
+      <h3>
+        {t("Run {number}", { number: String(number) })}
+        <StatusBadge status={block.state} />
+        <a href={`/p/${projectId}/runs/${runId}`}>{t("Open the run")}</a>
+      </h3>
+      {block.error && (
+        <p className="field-error">
+          {t(block.error.template ?? block.error.message, block.error.values)}
+          {block.error.hint && (
+            <span className="muted"> {t(block.error.hint_template ?? block.error.hint, block.error.values)}</span>
+          )}
+        </p>
+      )}
+      {block.reason && <p className="muted small">{tMessage(asMessage(block.reason))}</p>}
+      {planned?.state === "will_run" && planned.reason && (
+        <p className="muted small">
+          {t("A next run computes this block: {reason}", { reason: tMessage(asMessage(planned.reason)) })}
+        </p>
+      )}
+      {(metrics.length > 0 || block.duration_s) && (
+        <dl>
+          {block.duration_s ? (
+            <div>
+              <dt>{t("Time")}</dt>
+              <dd>{formatDuration(block.duration_s)}</dd>
+            </div>
+          ) : null}
+          {metrics.map(([name, value]) => (
+            <div key={name}>
+              <dt>{t(words(name))}</dt>
+              <dd>{formatMetric(value)}</dd>
+            </div>
+          ))}
+        </dl>
+      )}
+    </section>
+  );
+}

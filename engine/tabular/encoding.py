@@ -14,7 +14,7 @@ from engine.errors import UserError
 SAMPLE = 1 << 20
 CONTROL = re.compile("[\x00-\x08]")
 BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
@@ -28,7 +28,7 @@ def detect_encoding(path: Path) -> str:
     Returns
     -------
     str
-        ``utf-8``, ``utf-8-sig``, ``utf-16``, ``utf-16-le``, ``utf-16-be``, ``gb18030`` or ``cp1252``.
+        ``utf-8``, ``utf-16``, ``utf-16-le``, ``utf-16-be``, ``gb18030`` or ``cp1252``.
     """
     with path.open("rb") as stream:
         sample = stream.read(SAMPLE)

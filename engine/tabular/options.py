@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from engine.errors import render
 
 ColumnType = Literal["number", "category", "text", "date", "boolean", "ignore"]
-Encoding = Literal["auto", "utf-8", "utf-16", "gb18030", "big5", "shift_jis", "cp1252", "latin-1"]
+Encoding = Literal[
+    "auto", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "big5", "shift_jis", "cp1252", "latin-1"
+]
 Task = Literal["auto", "classification", "regression"]
 
 

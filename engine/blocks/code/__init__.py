@@ -1,1 +1,1 @@
-"""Blocks of the category code, one a file."""
+"""Blocks that run a person's own code."""

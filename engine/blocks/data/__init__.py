@@ -1,1 +1,1 @@
-"""Blocks of the category data, one a file."""
+"""Blocks that bring data in and get it ready."""

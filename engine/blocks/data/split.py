@@ -1,8 +1,4 @@
-"""Split a data set into training, validation and test samples.
-
-Called by the executor. Source: R. Kohavi, "A Study of Cross-Validation and Bootstrap for Accuracy Estimation and Model
-Selection", IJCAI 1995, section 3 (stratification).
-"""
+"""Divide a data set into training, validation and test parts, with every class in its share in each."""
 
 from __future__ import annotations
 
@@ -12,29 +8,36 @@ import numpy as np
 
 from engine.artifacts import DatasetRef
 from engine.datasets import class_labels, count, subset
+from engine.datasets.sampling import split_positions
 from engine.errors import UserError
 from engine.spec import BlockParams, RunContext, block, param
 
+NAMED = 5
+
 
 class Params(BlockParams):
-    """What may be chosen."""
+    """How to divide."""
 
-    validation: float = param(0.1, ge=0, le=0.5, help="Share of samples that watch the training; 0 for none")
-    test: float = param(0.2, gt=0, le=0.9, help="Share of samples kept aside to judge the model")
-    stratify: bool = param(True, help="Keep the share of each class the same in every part")
+    validation: float = param(0.1, ge=0, lt=1, help="Share kept to choose between models while training")
+    test: float = param(0.2, ge=0, lt=1, help="Share kept to judge the finished model")
+    stratify: bool = param(True, help="Give every part its share of every class")
+    shuffle: bool = param(True, help="Draw at random; off keeps the order, so the test part comes last", advanced=True)
 
 
 class Outputs(NamedTuple):
-    """What it makes."""
+    """What comes out; a part whose share is 0 is left out."""
 
     train: DatasetRef
     validation: DatasetRef | None
-    test: DatasetRef
+    test: DatasetRef | None
 
 
-@block("data.split", title="Split", examples=[{}, {"validation": 0.0, "stratify": False}])
+@block("data.split", title="Split", examples=[{}, {"validation": 0.0, "test": 0.25}])
 def run(params: Params, *, dataset: DatasetRef, ctx: RunContext) -> Outputs:
-    """Split at random, the same way for the same seed.
+    """Divide a data set into parts that share no sample.
+
+    The parts are views: nothing is copied. The same seed gives the same parts. A class with a single sample stays in
+    the training part, and a warning names it.
 
     Parameters
     ----------
@@ -44,65 +47,61 @@ def run(params: Params, *, dataset: DatasetRef, ctx: RunContext) -> Outputs:
     Returns
     -------
     Outputs
-        Three views of the data set; no sample is copied and none is in two of them.
+        ``train``, ``validation``, ``test``: views of ``dataset``.
 
     Raises
     ------
     UserError
-        When a part would be empty.
+        When nothing would be left to train on, or a part would be empty.
 
-    Notes
-    -----
-    Source: Kohavi (1995), section 3. A class with a single sample goes to training.
+    References
+    ----------
+    Kohavi (1995), A Study of Cross-Validation and Bootstrap for Accuracy Estimation and Model Selection, IJCAI.
 
     Examples
     --------
-    >>> parts(np.zeros(10, int), np.random.default_rng(0), 0.1, 0.2)[2].size
-    2
+    >>> from engine.datasets.sampling import split_positions
+    >>> parts = split_positions(100, {"validation": 0.1, "test": 0.2}, labels=None, seed=7)
+    >>> [len(positions) for positions in parts.values()]
+    [70, 10, 20]
     """
-    total = count(dataset)
     if params.validation + params.test >= 1:
         raise UserError(
-            "Validation and test together take {percent} % of the samples, so nothing is left to train on",
+            "Nothing is left to train on: validation {validation} and test {test} take it all",
             field="test",
-            percent=round(100 * (params.validation + params.test)),
+            hint="Choose smaller shares.",
+            validation=params.validation,
+            test=params.test,
         )
-    labels = class_labels(dataset) if params.stratify else None
+    shares = {name: getattr(params, name) for name in ("validation", "test") if getattr(params, name)}
+    labels = class_labels(dataset) if params.stratify and params.shuffle else None
+    total = count(dataset)
+    parts = split_positions(total, shares, labels=labels, seed=ctx.seed if params.shuffle else None)
     if labels is not None:
-        sizes = np.bincount(labels)
-        classes = dataset.meta["classes"]
-        lonely = [classes[i] for i in np.flatnonzero(sizes == 1)]
-        if lonely:
-            ctx.warn(
-                "{count} classes have a single sample, which is used for training: {names}",
-                count=len(lonely),
-                names=", ".join(lonely[:5]),
+        _warn_of_rare(labels, dataset.meta["classes"], ctx)
+    made: dict[str, DatasetRef | None] = {"validation": None, "test": None}
+    for name, positions in parts.items():
+        if len(positions) == 0:
+            raise UserError(
+                "The data set has {count} samples: too few for a {part} part",
+                field=name if name in shares else "dataset",
+                hint="Use more data, or set the share to 0.",
+                count=total,
+                part="training" if name == "rest" else name,
             )
-    groups = labels if labels is not None else np.zeros(total, dtype=np.int64)
-    train, validation, test = parts(groups, np.random.default_rng(ctx.seed), params.validation, params.test)
-    if not train.size or not test.size:
-        raise UserError(
-            "{total} samples are too few to split",
-            total=total,
-            hint="Take more samples, or make the test share larger.",
+        made[name] = subset(ctx.store, dataset, positions)
+    train = made.pop("rest")
+    assert train is not None
+    return Outputs(train, made["validation"], made["test"])
+
+
+def _warn_of_rare(labels: np.ndarray, classes: list[str], ctx: RunContext) -> None:
+    """A class with one sample cannot be in two parts."""
+    numbers, counts = np.unique(labels, return_counts=True)
+    rare = [classes[number] for number in numbers[counts == 1]]
+    if rare:
+        ctx.warn(
+            "{count} classes have a single sample, which stays in the training part: {classes}",
+            count=len(rare),
+            classes=", ".join(rare[:NAMED]),
         )
-    return Outputs(
-        subset(ctx.store, dataset, train),
-        subset(ctx.store, dataset, validation) if validation.size else None,
-        subset(ctx.store, dataset, test),
-    )
-
-
-def parts(
-    groups: np.ndarray, generator: np.random.Generator, validation: float, test: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Positions of training, validation and test samples, each group split by the same shares."""
-    chosen: tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]] = ([], [], [])
-    for group in np.unique(groups):
-        rows = generator.permutation(np.flatnonzero(groups == group))
-        num_test = min(round(len(rows) * test), len(rows) - 1)
-        num_validation = min(round(len(rows) * validation), len(rows) - 1 - num_test)
-        cuts = (rows[num_test + num_validation :], rows[num_test : num_test + num_validation], rows[:num_test])
-        for place, part in zip(chosen, cuts, strict=True):
-            place.append(part)
-    return tuple(np.sort(np.concatenate(part)) for part in chosen)  # type: ignore[return-value]

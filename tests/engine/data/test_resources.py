@@ -57,7 +57,7 @@ def known(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
 
 def test_a_resource_is_downloaded_once_and_found_afterwards(known: str) -> None:
     steps: list[int] = []
-    folder = resources.resolve(known, lambda name, done, total: steps.append(done))
+    folder = resources.resolve(known, lambda done, total: steps.append(done))
     assert (folder / "data.bin").read_bytes() == BODY
     assert steps[-1] == len(BODY)
     assert resources.resolve(known) == folder

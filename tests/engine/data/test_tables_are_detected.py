@@ -56,7 +56,7 @@ def test_delimiters_are_detected(tmp_path: Path, delimiter: str) -> None:
     ("encoding", "said"),
     [
         ("utf-8", "utf-8"),
-        ("utf-8-sig", "utf-8-sig"),
+        ("utf-8-sig", "utf-8"),
         ("utf-16", "utf-16"),
         ("utf-16-le", "utf-16-le"),
         ("utf-16-be", "utf-16-be"),

@@ -6,12 +6,12 @@ listed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from deepseek import local, pipeline
 from deepseek.errors import unknown
-from deepseek.pipeline import Output, Step
+from deepseek.pipeline import Step
 from deepseek.progress import Progress, Sink, points
 from deepseek.results import Curve
 
@@ -70,30 +70,20 @@ def check_params(type_: str, params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _plain(value) for name, value in params.items() if value is not None}
 
 
-def run(
-    targets: Sequence[Step],
-    *,
-    seed: int,
-    plan: Mapping[str, Any] | None = None,
-    name: str = "From Python",
-    show: Sink | None = None,
-) -> dict[Step, dict[str, local.Artifact]]:
-    """Run the pipeline that ends in some steps, and give what they made: step -> port -> artifact."""
-    document, ids = pipeline.document(targets, name=name, seed=seed)
-    result = local.checked(local.execute(document, plan=plan, show=show))
-    return {target: result.outputs[ids[target]] for target in targets}
+def make(target: Step, *, seed: int, plan: Mapping[str, Any] | None = None) -> dict[str, local.Artifact]:
+    """Run the pipeline that ends in a step, and give what the step made: port -> artifact.
 
-
-def make(output: Output, *, seed: int, plan: Mapping[str, Any] | None = None) -> local.Artifact:
-    """The artifact at an output. Shows a bar only while something takes its time."""
+    Shows a bar only while something takes its time, and warnings.
+    """
     progress = Progress()
 
     def show(event: Mapping[str, Any]) -> None:
         if event["type"] in QUIET_TYPES:
             progress(event)
 
+    document, ids = pipeline.document([target], seed=seed)
     try:
-        return run([output.step], seed=seed, plan=plan, show=show)[output.step][output.port]
+        return local.checked(local.execute(document, plan=plan, show=show)).outputs[ids[target]]
     finally:
         progress.close()
 

@@ -162,17 +162,18 @@ class Dataset:
         """Add the block that reads the data, and run it, so that a wrong path or column is found here."""
         checked = blocks.check_params(type_, params)
         made = pipeline.step("data", type_, checked)
-        ports = blocks.outputs(type_, "dataset")
-        published = {port: made.out(port) for port in ports if port in PARTS}
-        read = cls(made.out(ports[0]), published if "test" in published else None, seed=seed)
-        _ = read.artifact
+        whole = blocks.outputs(type_, "dataset")[0]
+        found = blocks.make(made, seed=seed)
+        published = {"train": made.out(whole), "test": made.out("test")} if "test" in found else None
+        read = cls(made.out(whole), published, seed=seed)
+        read._artifact = found[whole]
         return read
 
     @property
     def artifact(self) -> local.Artifact:
         """The artifact behind it; the pipeline runs when it did not yet."""
         if self._artifact is None:
-            self._artifact = blocks.make(self._output, seed=self._seed)
+            self._artifact = blocks.make(self._output.step, seed=self._seed)[self._output.port]
         return self._artifact
 
     @property

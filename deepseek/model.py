@@ -262,7 +262,7 @@ class Model:
     def artifact(self) -> local.Artifact:
         """The artifact behind it; the pipeline runs when it did not yet."""
         if self._artifact is None:
-            self._artifact = blocks.make(self._output, seed=self._seed, plan=self._plan)
+            self._artifact = blocks.make(self._output.step, seed=self._seed, plan=self._plan)[self._output.port]
         return self._artifact
 
     @property

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from deepseek import blocks, local, pipeline
-from deepseek.errors import UsageError, closest
+from deepseek.errors import UsageError, closest, unknown
 from deepseek.pipeline import Output
 
 if TYPE_CHECKING:
@@ -235,6 +235,31 @@ class Dataset:
         if self._is_part:
             return Dataset(changed, seed=self._seed, is_part=True)
         return Dataset(self._output, {**self._all_parts(), "train": changed}, seed=self._seed)
+
+    def apply(self, type_: str, **params: Any) -> Dataset:
+        """The same data after any block that takes a data set and gives one, such as your own Python.
+
+        Every part goes through it.
+
+        Parameters
+        ----------
+        type_
+            Block type, for example ``"code.python"`` or ``"data.normalise"``.
+        params
+            Its parameters.
+        """
+        if not blocks.exists(type_):
+            raise unknown("block", type_, local.catalog()["blocks"])
+        ports = blocks.outputs(type_, "dataset")
+        if not ports or "dataset" not in blocks.inputs(type_):
+            raise UsageError(f"{type_} does not take a data set and give one")
+        checked = blocks.check_params(type_, params)
+
+        def through(output: Output) -> Output:
+            return pipeline.step(type_.split(".")[1], type_, checked, dataset=output).out(ports[0])
+
+        parts = None if self._parts is None else {name: through(part) for name, part in self._parts.items()}
+        return Dataset(through(self._output), parts, seed=self._seed, is_part=self._is_part)
 
     def to_arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Pixels uint8 (N, C, H, W) and labels int64 (N,) of a data set of images."""

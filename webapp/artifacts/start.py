@@ -13,7 +13,7 @@ from webapp.artifacts.models import DataFile
 from webapp.pipelines.changes import create_pipeline
 from webapp.pipelines.models import Pipeline
 
-COLUMN_PX, ROW_PX = 300, 190
+COLUMN_PX, ROW_PX = 320, 420
 Steps = list[dict[str, Any]]
 
 

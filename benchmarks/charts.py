@@ -71,12 +71,13 @@ class Studio:
     def __init__(self, home: Path) -> None:
         port = str(free_port())
         os.environ |= {"DEEPSEEK_HOME": str(home), "PORT": port, "DJANGO_SETTINGS_MODULE": "webapp.settings"}
-        os.environ["REDIS_URL"] = f"unix://{home}/run/redis.sock"
         self.log = home.with_suffix(".log")
         with self.log.open("w") as log:
             command = [sys.executable, "-m", "deepseek.cli.app", "up"]
             self.process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         self.link = self._wait()
+        # This process stores points beside the studio and rings the same bell.
+        os.environ["REDIS_URL"] = f"unix://{home}/run/redis.sock"
 
     def _wait(self) -> str:
         deadline = time.monotonic() + START_LIMIT_S

@@ -1,7 +1,7 @@
 /** One uploaded file, read again until its inspection has ended. */
 import { useEffect } from "react";
 import { type Loaded, useBell, useLoad } from "../../lib/live";
-import type { DataFile } from "../../lib/types";
+import type { DataFile, StudioErrorJson } from "../../lib/types";
 
 const POLL_MS = 1000;
 
@@ -23,7 +23,9 @@ export function useDataFile(id: string | null, projectId: string): Loaded<DataFi
   return loaded;
 }
 
-/** What the inspection found, wherever the answer carries it. */
+type Problem = Pick<StudioErrorJson, "message" | "template" | "values"> & { severity: "error" | "warning" | "info" };
+
+/** What the inspection found in a file. */
 export interface Findings {
   columns: { name: string; type: string; missing: number; unique: number }[];
   classes: string[] | null;
@@ -31,23 +33,23 @@ export interface Findings {
   target: string | null;
   task: string | null;
   skipped: { name: string; why: string }[];
-  problems: {
-    severity: "error" | "warning" | "info";
-    message: string;
-    template?: string;
-    values?: Record<string, never>;
-  }[];
+  problems: Problem[];
 }
 
+function listOf<T>(value: unknown): T[] {
+  return Array.isArray(value) ? (value as T[]) : [];
+}
+
+/** The findings with every list present, also while the file is still being looked at. */
 export function findingsOf(file: DataFile): Findings {
-  const found = { ...(file as unknown as Record<string, unknown>), ...file.detected } as Partial<Findings>;
+  const found = file as unknown as Record<string, unknown>;
   return {
-    columns: found.columns ?? [],
-    classes: found.classes ?? null,
+    columns: listOf(found.columns),
+    classes: Array.isArray(found.classes) ? found.classes.map(String) : null,
     count: typeof found.count === "number" ? found.count : null,
-    target: found.target ?? null,
-    task: found.task ?? null,
-    skipped: found.skipped ?? [],
-    problems: found.problems ?? [],
+    target: typeof found.target === "string" && found.target ? found.target : null,
+    task: typeof found.task === "string" ? found.task : null,
+    skipped: listOf(found.skipped),
+    problems: listOf(found.problems),
   };
 }

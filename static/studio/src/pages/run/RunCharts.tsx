@@ -6,7 +6,7 @@ import type { ChartLine, ChartOptions } from "../../charts/lineFigure";
 import { t } from "../../i18n";
 import { api } from "../../lib/api";
 import { formatMetric } from "../../lib/format";
-import type { RunState, SystemPoint } from "../../lib/live";
+import { isOver, type RunState, type SystemPoint } from "../../lib/live";
 import type { SeriesJson } from "../../lib/types";
 import { EmptyState } from "../../ui";
 
@@ -72,9 +72,17 @@ export function RunCharts({ projectId, state, system, stale }: RunChartsProps) {
       {names.length > 0 && <ChartOptionsBar options={options} onChange={setOptions} epochs={epochSteps !== null} />}
       {names.length === 0 ? (
         <div className="card">
-          <EmptyState icon="chart" title={t("No curves yet")}>
-            {t("Curves appear as soon as a block reports a metric.")}
-          </EmptyState>
+          {isOver(run.status) ? (
+            <EmptyState icon="chart" title={t("No curves")}>
+              {t(
+                "No block of this run reported a metric. A block from the cache keeps its curves in the run that made it.",
+              )}
+            </EmptyState>
+          ) : (
+            <EmptyState icon="chart" title={t("No curves yet")}>
+              {t("Curves appear as soon as a block reports a metric.")}
+            </EmptyState>
+          )}
         </div>
       ) : (
         <div className="chart-grid">

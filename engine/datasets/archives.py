@@ -5,6 +5,7 @@ Called by the image reader and the Excel reader. Must not know what the files ar
 
 from __future__ import annotations
 
+import re
 import stat
 import zipfile
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ UTF8_FLAG = 0x800
 ENCRYPTED_FLAG = 0x1
 ALWAYS_ALLOWED_BYTES = 64 << 20
 CHUNK = 1 << 16
+MIXED = re.compile(rb"[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +137,24 @@ def readable_name(info: zipfile.ZipInfo) -> str:
     if info.flag_bits & UTF8_FLAG or name.isascii():
         return name
     raw = name.encode("cp437", errors="replace")
-    for encoding in ("utf-8", "gb18030"):
+    for encoding in ("utf-8", "gb18030") if _is_surely_utf8(raw) else ("gb18030", "utf-8"):
         try:
             return raw.decode(encoding).replace("\\", "/")
         except UnicodeDecodeError:
             continue
     return name
+
+
+def _is_surely_utf8(raw: bytes) -> bool:
+    """True for UTF-8 of three bytes a character, and for letters with accents among ASCII letters.
+
+    Two bytes may be one Chinese character or one accented letter: only what stands beside it tells.
+    """
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return any(ord(character) >= 0x800 for character in text) or MIXED.search(raw) is not None
 
 
 def _is_ignored(name: str) -> bool:

@@ -7,12 +7,12 @@ everything that changes something; API requests carry JSON and nothing a plain H
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.http import urlencode
@@ -145,9 +145,9 @@ class StaticFiles(WhiteNoiseMiddleware):
     @staticmethod
     def serve(static_file: Any, request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase = WhiteNoiseMiddleware.serve(static_file, request)
-        if not isinstance(request, ASGIRequest) or not response.streaming:
+        if not isinstance(request, ASGIRequest) or not isinstance(response, FileResponse):
             return response
-        whole = HttpResponse(b"".join(response.streaming_content), status=response.status_code)
+        whole = HttpResponse(b"".join(cast(Iterator[bytes], response)), status=response.status_code)
         whole.headers = response.headers
         response.close()
         return whole

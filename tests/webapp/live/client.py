@@ -12,8 +12,14 @@ from asgiref.testing import ApplicationCommunicator
 class Socket(ApplicationCommunicator):
     """One connection."""
 
-    def __init__(self, application: Any, path: str) -> None:
-        scope = {"type": "websocket", "path": f"/{path}", "query_string": b"", "headers": [], "subprotocols": []}
+    def __init__(self, application: Any, path: str, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+        scope = {
+            "type": "websocket",
+            "path": f"/{path}",
+            "query_string": b"",
+            "headers": headers or [],
+            "subprotocols": [],
+        }
         self.scope: dict[str, Any] = scope
         super().__init__(application, scope)
 

@@ -1,6 +1,6 @@
 """Our training loop against one written by hand, and what digits reach with the default settings.
 
-    python benchmarks/training.py [--rounds 7] [--threads N] [--device cpu] [--seeds 5] [--only mlp] [--json FILE]
+    python -m benchmarks.training [--rounds 31] [--threads N] [--device cpu] [--seeds 5] [--only mlp] [--json FILE]
 
 Throughput: the same network, data, batch size, optimiser (fused AdamW, no decay on biases), schedule and number of
 steps; ours logs every loss and learning rate through a real run context that packs and encodes its events, the other
@@ -26,9 +26,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+ROOT = Path(__file__).parents[1]
 WORKLOADS: dict[str, dict[str, Any]] = {
-    "mlp": {"name": "mlp", "shape": (1, 8, 8), "count": 4096, "batch": 64, "epochs": 10, "config": {}},
-    "convnet": {"name": "convnet", "shape": (1, 8, 8), "count": 1437, "batch": 64, "epochs": 5, "config": {}},
+    "mlp": {"name": "mlp", "shape": (1, 8, 8), "count": 4096, "batch": 64, "epochs": 2, "config": {}},
+    "convnet": {"name": "convnet", "shape": (1, 8, 8), "count": 1437, "batch": 64, "epochs": 1, "config": {}},
     "convnet-32px": {"name": "convnet", "shape": (3, 32, 32), "count": 640, "batch": 64, "epochs": 1, "config": {}},
     "resnet18-32px": {
         "name": "resnet18", "shape": (3, 32, 32), "count": 128, "batch": 32, "epochs": 1, "config": {"stem": "large"},
@@ -36,9 +37,8 @@ WORKLOADS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 DIGITS = """
 import time; started = time.perf_counter()
-import json, pathlib, sys, tempfile
-sys.path.insert(0, "benchmarks")
-from training import digits
+import json, sys
+from benchmarks.training import digits
 accuracy = digits(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
 print(json.dumps({"accuracy": accuracy, "seconds": time.perf_counter() - started}))
 """
@@ -191,7 +191,7 @@ def digits_rows(names: list[str], seeds: int, threads: int) -> list[dict[str, An
         results = []
         for seed in range(seeds):
             command = [sys.executable, "-c", DIGITS, name, str(seed), str(threads)]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
             results.append(json.loads(done.stdout.splitlines()[-1]))
         accuracy = [result["accuracy"] for result in results]
         seconds = [result["seconds"] for result in results]
@@ -214,7 +214,7 @@ def digits_rows(names: list[str], seeds: int, threads: int) -> list[dict[str, An
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=31)
     parser.add_argument("--threads", type=int, default=0, help="0: every usable CPU")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seeds", type=int, default=5)
@@ -222,6 +222,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     os.environ.setdefault("DEEPSEEK_HOME", tempfile.mkdtemp())
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as a run sets it: other programs share the cores
     import torch
 
     from engine.compute import resolve
@@ -236,5 +237,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+    sys.path.insert(0, str(ROOT))
     main()

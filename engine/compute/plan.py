@@ -94,7 +94,8 @@ def applied(plan: ExecutionPlan, seed: int) -> Iterator[torch.device]:
     # cuBLAS reads this when its first handle is made; without it, its sums are not repeatable
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     device = torch.device(plan.device)
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+    exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []), exact:
         try:
             torch.set_num_threads(plan.threads)
             # some CUDA kernels (max-pool backward) only come in one kind: PyTorch warns there instead of refusing

@@ -42,7 +42,7 @@ function NearCard({ id }: { id: string }) {
         </span>
         <span className="block-name">
           <strong title={blockTitle(block, spec)}>{blockTitle(block, spec)}</strong>
-          <span>{subtitle(id, spec, block.bypass)}</span>
+          <span translate="no">{subtitle(id, spec, block.bypass)}</span>
         </span>
         <CardStatus id={id} worst={worst} />
       </header>

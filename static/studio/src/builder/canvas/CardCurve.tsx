@@ -5,6 +5,7 @@ import { t } from "../../i18n";
 import { formatMetric } from "../../lib/format";
 import { joinPoints, type Tail } from "../../lib/tail";
 import { useBuilderState } from "../store/context";
+import type { RunView } from "../store/state";
 
 const WIDTH = 200;
 const HEIGHT = 36;
@@ -13,11 +14,13 @@ const HEIGHT = 36;
 const DRAWN = ["loss", "train_loss", "validation_loss"];
 const BESIDE = ["validation_accuracy", "train_accuracy"];
 
+/** The metric that a block's card draws; null without one. */
+export function curveName(run: RunView | null, id: string): string | null {
+  return run ? (DRAWN.find((one) => run.tails[`${id}.${one}`] || run.curves[`${id}.${one}`]) ?? null) : null;
+}
+
 export const CardCurve = memo(function CardCurve({ id }: { id: string }) {
-  const name = useBuilderState((state) => {
-    const { run } = state;
-    return run ? (DRAWN.find((one) => run.tails[`${id}.${one}`] || run.curves[`${id}.${one}`]) ?? null) : null;
-  });
+  const name = useBuilderState((state) => curveName(state.run, id));
   return name ? <Curve id={id} name={name} /> : null;
 });
 
@@ -28,15 +31,12 @@ function Curve({ id, name }: { id: string; name: string }) {
   const last = useBuilderState((state) => state.run?.metrics[address]);
   const beside = useBuilderState((state) => BESIDE.find((one) => state.run?.metrics[`${id}.${one}`] !== undefined));
   const other = useBuilderState((state) => state.run?.metrics[`${id}.${beside}`]);
+  const projectId = useBuilderState((state) => state.projectId);
   const runId = useBuilderState((state) => state.run?.id);
   const curve = useMemo(() => sparkPath(joined(history, tail), WIDTH, HEIGHT), [history, tail]);
   if (!curve.includes("L")) return null;
   return (
-    <a
-      className="block-spark nodrag"
-      href={`${window.location.pathname.replace(/pipelines\/.*/, "runs/")}${runId}`}
-      title={t("Open the charts of this run")}
-    >
+    <a className="block-spark nodrag" href={`/p/${projectId}/runs/${runId}`} title={t("Open the charts of this run")}>
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
         <path className="block-spark-area" d={`${curve}L${WIDTH} ${HEIGHT}L0 ${HEIGHT}Z`} />
         <path className="block-spark-line" d={curve} />

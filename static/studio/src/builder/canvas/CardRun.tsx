@@ -6,7 +6,7 @@ import { formatDuration, formatMetric } from "../../lib/format";
 import { Icon, type IconName, statusLabel } from "../../ui";
 import { useBuilderState } from "../store/context";
 import { tMessage, words } from "../texts";
-import { CardCurve } from "./CardCurve";
+import { CardCurve, curveName } from "./CardCurve";
 
 const ICONS: Readonly<Record<string, IconName>> = {
   waiting: "clock",
@@ -80,7 +80,9 @@ function CardFoot({ id }: { id: string }) {
   const bypassed = useBuilderState((state) => state.sync.document.blocks[id]?.bypass === true);
   const active = useBuilderState((state) => state.run?.status === "queued" || state.run?.status === "running");
   const badge = active ? null : badgeOf(planned, bypassed);
-  const metrics = headlineMetrics(block?.metrics);
+  // The curve says its numbers itself.
+  const hasCurve = useBuilderState((state) => curveName(state.run, id) !== null);
+  const metrics = hasCurve ? [] : headlineMetrics(block?.metrics);
   const cached = active && block?.state === "cached";
   if (metrics.length === 0 && !badge && !cached && !block?.duration_s) return null;
   const reason =

@@ -22,11 +22,11 @@ export function BlockHelp({ spec }: { spec: BlockSpec }) {
         <PortList title={t("Gives")} ports={spec.outputs.map(({ name, kind }) => ({ name, kind, note: "" }))} />
       )}
       {spec.doc && (
-        <pre className="block-doc" lang="en">
+        <pre className="block-doc" lang="en" translate="no">
           {spec.doc}
         </pre>
       )}
-      <p className="muted small mono">
+      <p className="muted small mono" translate="no">
         {spec.id} · v{spec.version}
       </p>
     </details>

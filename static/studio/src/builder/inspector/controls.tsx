@@ -75,8 +75,8 @@ const STEPS = 200;
 
 /** A slider; over a range of many powers of ten it moves on a logarithmic scale. */
 function RangeControl({ field, value, disabled, onChange }: ControlProps) {
-  const low = field.minimum ?? field.exclusiveMinimum ?? 0;
   const high = field.maximum ?? field.exclusiveMaximum ?? 1;
+  const low = sliderLow(field, high);
   const logarithmic = low > 0 && high / low >= 1000;
   const toShare = (number: number) =>
     logarithmic ? Math.log(number / low) / Math.log(high / low) : (number - low) / (high - low);
@@ -101,9 +101,17 @@ function RangeControl({ field, value, disabled, onChange }: ControlProps) {
   );
 }
 
+const DECADES = 1e5;
+
+/** A number that must only be above 0, such as a learning rate, is chosen over five powers of ten. */
+function sliderLow(field: Field, high: number): number {
+  const low = field.minimum ?? field.exclusiveMinimum ?? 0;
+  return field.minimum === undefined && low === 0 && field.kind === "number" ? high / DECADES : low;
+}
+
 /** An exclusive bound itself is not allowed: stay one slider step inside. */
 function allowedLow(field: Field, low: number): number {
-  if (field.minimum !== undefined) return low;
+  if (field.minimum !== undefined || low > (field.exclusiveMinimum ?? low)) return low;
   return field.kind === "integer" ? low + 1 : low + ((field.maximum ?? field.exclusiveMaximum ?? 1) - low) / STEPS;
 }
 

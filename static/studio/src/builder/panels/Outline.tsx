@@ -38,7 +38,6 @@ export function Outline() {
           {t("Add a block")}
         </Button>
       )}
-      {/* biome-ignore lint/a11y/noNoninteractiveElementInteractions: arrow keys move between the rows' buttons */}
       <ul ref={list} onKeyDown={onKeyDown} aria-label={t("Blocks in running order")}>
         {order.map((id) => (
           <OutlineRow key={id} id={id} canEdit={canEdit} />

@@ -92,7 +92,7 @@ class RunningStudio:
         """Another link that logs in once."""
         answer = subprocess.run(
             [sys.executable, "-m", "django", "sample", f"--base-url={self.url}"],
-            env={**environment(self.home), "DEEPSEEK_HOME": str(self.home.root), "PORT": str(self.port)},
+            env={**environment(self.home), **self.environment, "DJANGO_SETTINGS_MODULE": "webapp.settings"},
             cwd=ROOT,
             capture_output=True,
             text=True,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from deepseek.services import backup
 from deepseek.services.databases import Postgres
 from deepseek.services.home import Home
 from tests.environment import ROOT
+from tests.studio import Api, digits
 
 pytestmark = pytest.mark.service
 
@@ -30,6 +32,17 @@ def test_the_web_application_passes_its_tests_on_postgresql(new_database: Callab
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert " passed" in done.stdout
+
+
+@pytest.mark.timeout(180)
+def test_a_studio_on_postgresql_trains(new_database: Callable[[], str], own_studio: Callable[..., Any]) -> None:
+    studio = own_studio(DATABASE_URL=new_database())
+    studio.wait_started()
+    assert not studio.home.database.exists()
+    with Api(studio) as api:
+        run = api.wait(api.submit(digits(epochs=1)))
+        assert run["status"] == "succeeded", run
+        assert [event["seq"] for event in api.events(run["id"])] == list(range(1, run["head_seq"] + 1))
 
 
 def test_a_backup_of_postgresql_brings_tables_back(new_database: Callable[[], str], tmp_path: Path) -> None:

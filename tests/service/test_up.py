@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -82,12 +81,31 @@ def test_nothing_survives_when_the_keeper_itself_is_killed(own_studio: Start) ->
     assert not studio.home.is_running()
 
 
-def test_health_names_what_is_missing(own_studio: Start) -> None:
+def test_health_names_a_missing_worker_until_one_is_started_beside(own_studio: Start) -> None:
     studio = own_studio("--no-worker")
     studio.wait_started()
     status, body = studio.health()
-    assert status == 503
-    assert "worker" in json.dumps(body)
+    assert (status, body["missing"]) == (503, ["worker"])
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "deepseek.cli.app", "worker", "--queue", "cpu", "--queue", "control"],
+        cwd=ROOT,
+        env=studio.environment,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        studio.wait_healthy()
+        processes = psutil.Process(worker.pid).children(recursive=True)
+    finally:
+        worker.send_signal(signal.SIGINT)
+        assert worker.wait(40) == 0
+    assert not [process for process in processes if process.is_running()]
+
+
+def test_a_worker_without_a_studio_gets_a_sentence(home: Path) -> None:
+    command = [sys.executable, "-m", "deepseek.cli.app", "worker"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert f"No studio runs on {home}" in done.stderr
 
 
 def test_a_second_studio_on_the_same_home_gets_a_sentence(studio: RunningStudio) -> None:

@@ -150,7 +150,7 @@ def call(code: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
             raise UserError(
                 "The code has no function run",
                 field="code",
-                hint="Write: def run(dataset, metrics, seed): ... return {{'dataset': dataset}}",
+                hint="Write: def run(dataset, metrics, seed): ... return dict(dataset=dataset)",
             )
         taken = inspect.signature(function).parameters
         if not any(argument.kind is argument.VAR_KEYWORD for argument in taken.values()):
@@ -162,7 +162,7 @@ def call(code: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         raise UserError(
             "The function returned {what}, not a dict with dataset, metrics or figure",
             field="code",
-            hint="For example: return {{'dataset': dataset}}",
+            hint="For example: return dict(dataset=dataset)",
             what=type(answer).__name__ if not isinstance(answer, dict) else ", ".join(map(str, answer))[:80],
         )
     return answer

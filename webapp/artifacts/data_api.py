@@ -50,6 +50,7 @@ def _json(row: DataFile) -> dict[str, Any]:
         "digest": row.digest,
         "detected": found.get("detected", {}),
         "options": {**found.get("options", {}), **row.options},
+        "corrections": row.options,
         "error": row.error,
         "created": moment(row.created),
         **{name: found.get(name) for name in FOUND},

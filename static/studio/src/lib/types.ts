@@ -330,6 +330,8 @@ export interface DataFile {
   digest: string | null;
   detected: Record<string, Json>;
   options: Record<string, Json>;
+  /** The part of `options` that a person set. */
+  corrections?: Record<string, Json>;
   preview: Preview | null;
   profile: PlotlyFigureJson | null;
   error: StudioErrorJson | null;

@@ -22,7 +22,7 @@ export default function DataFilePage({ dataId, project, workspace }: PageProps) 
   }
   const mayEdit = workspace.role !== "viewer";
   const change = async (options: Record<string, Json>) => {
-    set({ ...file, options, status: "inspecting" });
+    set({ ...file, corrections: options, status: "inspecting" });
     try {
       set(await api.patch<DataFile>(`/data/${file.id}`, { options }));
     } catch (reason) {

@@ -7,6 +7,9 @@ import { urls } from "../lib/urls";
 import { EmptyState, ErrorState, LinkButton, LoadingState } from "../ui";
 import { factsOf, taskLabel } from "./models/modelFacts";
 
+/** The number that says most about a model, the best known first. */
+const RESULTS = ["accuracy", "r2", "validation_accuracy", "validation_r2", "validation_loss", "train_accuracy"];
+
 export default function Models({ project }: PageProps) {
   const projectId = project?.id ?? "";
   const { data, error, reload } = useLoad<Items<RegisteredModel>>(`/projects/${projectId}/models`);
@@ -52,7 +55,7 @@ export default function Models({ project }: PageProps) {
             <tbody>
               {data.items.map((model) => {
                 const facts = factsOf(model);
-                const best = Object.entries(facts.metrics).find(([name]) => /accuracy|r2/.test(name));
+                const name = RESULTS.find((one) => one in facts.metrics);
                 return (
                   <tr key={model.id}>
                     <td>
@@ -60,7 +63,7 @@ export default function Models({ project }: PageProps) {
                     </td>
                     <td>{taskLabel(facts.task)}</td>
                     <td>{facts.architecture}</td>
-                    <td className="numeric">{best ? `${best[0]} ${formatMetric(best[1])}` : "–"}</td>
+                    <td className="numeric">{name ? `${name} ${formatMetric(facts.metrics[name])}` : "–"}</td>
                     <td className="numeric">{model.size ? formatBytes(model.size) : "–"}</td>
                     <td className="muted">{formatAge(model.created)}</td>
                   </tr>

@@ -30,6 +30,18 @@ export function addressesOf(runs: readonly RunSummary[]): { metrics: string[]; c
   return { metrics: [...metrics].sort(metricOrder), config: [...config].sort() };
 }
 
+/** The numbers that say how good a run is: evaluations first, then validation, then the rest. */
+export function firstColumns(metrics: readonly string[]): string[] {
+  const rank = (address: string) => {
+    const good = /\.(accuracy|r2|mae|rmse)$/.test(address) ? 0 : 1;
+    return address.startsWith("evaluate") ? good : /validation/.test(address) ? 2 + good : 4 + good;
+  };
+  return metrics
+    .filter((address) => /accuracy|r2|mae|rmse|loss/.test(address) && !/_(low|high)$/.test(address))
+    .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b))
+    .slice(0, DEFAULT_COLUMNS);
+}
+
 function useColumns(projectId: string, known: { metrics: string[]; config: string[] }) {
   const key = `studio.columns.${projectId}`;
   const [chosen, setChosen] = useState<string[] | null>(() => {
@@ -39,8 +51,7 @@ function useColumns(projectId: string, known: { metrics: string[]; config: strin
       return null;
     }
   });
-  const final = known.metrics.filter((address) => /accuracy|r2|error|loss/.test(address));
-  const columns = chosen ?? [...final.slice(0, DEFAULT_COLUMNS)];
+  const columns = chosen ?? firstColumns(known.metrics);
   const toggle = (address: string) => {
     const next = columns.includes(address) ? columns.filter((one) => one !== address) : [...columns, address];
     setChosen(next);

@@ -65,8 +65,15 @@ export interface TableOptionsProps {
   onChange: (options: Options) => void;
 }
 
+/** The corrections with one more; "auto" takes one back, so that it is detected again. */
+export function corrected(own: Options, name: string, value: Json): Options {
+  const { [name]: _before, ...rest } = own;
+  return value === "auto" || value === "" ? rest : { ...rest, [name]: value };
+}
+
 export function TableOptions({ file, disabled, onChange }: TableOptionsProps) {
-  const set = (name: string, value: Json) => onChange({ ...file.options, [name]: value });
+  const own = file.corrections ?? {};
+  const set = (name: string, value: Json) => onChange(corrected(own, name, value));
   const isExcel = /\.xlsx?$/i.test(file.name);
   const isText = !isExcel && !/\.parquet$/i.test(file.name);
   return (
@@ -76,8 +83,8 @@ export function TableOptions({ file, disabled, onChange }: TableOptionsProps) {
           <OptionField
             key={choice.name}
             choice={choice}
-            value={file.options[choice.name]}
-            detected={file.detected[choice.name]}
+            value={own[choice.name]}
+            detected={file.detected[choice.name] ?? file.options[choice.name]}
             disabled={disabled}
             onChange={(value) => set(choice.name, value)}
           />
@@ -85,12 +92,10 @@ export function TableOptions({ file, disabled, onChange }: TableOptionsProps) {
       {isExcel && (
         <Field label={t("Sheet")}>
           <Input
-            defaultValue={String(file.options.sheet ?? "")}
+            defaultValue={String(own.sheet ?? "")}
             placeholder={String(file.detected.sheet ?? "")}
             disabled={disabled}
-            onBlur={(event) =>
-              event.target.value !== String(file.options.sheet ?? "") && set("sheet", event.target.value)
-            }
+            onBlur={(event) => event.target.value !== String(own.sheet ?? "") && set("sheet", event.target.value)}
           />
         </Field>
       )}
@@ -152,7 +157,7 @@ export function typeLabel(type: string): string {
 /** The columns with their type, gaps and distinct values; a wrongly guessed type is set right here. */
 export function ColumnTable({ file, disabled, onChange }: TableOptionsProps) {
   const { columns } = findingsOf(file);
-  const own = (file.options.columns ?? {}) as Record<string, string>;
+  const own = (file.corrections?.columns ?? {}) as Record<string, string>;
   return (
     <div className="table-scroll">
       <table className="table">
@@ -175,7 +180,7 @@ export function ColumnTable({ file, disabled, onChange }: TableOptionsProps) {
                   disabled={disabled}
                   options={TYPES.map((type) => ({ value: type, label: typeLabel(type) }))}
                   onChange={(event) =>
-                    onChange({ ...file.options, columns: { ...own, [column.name]: event.target.value } })
+                    onChange({ ...file.corrections, columns: { ...own, [column.name]: event.target.value } })
                   }
                 />
               </td>

@@ -22,7 +22,9 @@ export interface OutputsProps {
 }
 
 function entries(blocks: Record<string, BlockRun>, only: string | null | undefined) {
+  // The last block comes first: what a run was made for stands at its end.
   return Object.entries(blocks)
+    .reverse()
     .filter(([id]) => !only || id === only)
     .flatMap(([id, block]) => Object.entries(block.outputs ?? {}).map(([port, output]) => ({ id, port, output })));
 }

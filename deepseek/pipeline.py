@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FORMAT = "deepseek.pipeline/1"
-COLUMN_WIDTH = 300
-ROW_HEIGHT = 200
+COLUMN_WIDTH = 320
+ROW_HEIGHT = 420
 MARGIN = 80
 
 

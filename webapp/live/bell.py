@@ -17,7 +17,7 @@ from channels.layers import get_channel_layer
 from django.db import transaction
 
 log = logging.getLogger(__name__)
-SPACING_S = 0.05
+SPACING_S = 0.025
 """Two wake-ups for the same thing are at least that far apart; the later one is never dropped."""
 QUIET_S = 2.0
 """Pause after a failure."""

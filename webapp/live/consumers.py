@@ -13,6 +13,7 @@ import json
 from typing import Any, Literal
 from uuid import UUID
 
+from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -54,6 +55,10 @@ class Listener(AsyncWebsocketConsumer):
     _watch: asyncio.Task[None] | None = None
     _second = 0
     _count = 0
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Hand a message over. The base class would use a database thread for every acknowledgement."""
+        await getattr(self, get_handler_name(message))(message)
 
     async def admit(self, workspace_id: UUID | None) -> bool:
         """Accept the socket when the person is a member of the workspace; else refuse it as if there were nothing."""

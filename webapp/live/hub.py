@@ -25,6 +25,8 @@ from webapp.runs.queries import events_text, read_events
 
 log = logging.getLogger(__name__)
 POLL_S = 2.0
+SPACING_PER_WATCHER_S = 0.0005
+MAX_SPACING_S = 0.25
 KEEP_EVENTS = 4_000
 KEEP_BYTES = 4 * 2**20
 READ_EVENTS = 1_000
@@ -89,6 +91,8 @@ class Tail:
                 await self._read()
             except Exception as error:  # noqa: BLE001  (a tail outlives its database)
                 log.warning("Run %s cannot be read, its watchers wait: %s", self.run_id.hex, error)
+            # Many watchers get fewer, larger batches: each costs a message and its acknowledgement for every one.
+            await asyncio.sleep(min(len(self.watchers) * SPACING_PER_WATCHER_S, MAX_SPACING_S))
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self.bell.wait(), POLL_S)
             self.bell.clear()

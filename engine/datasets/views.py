@@ -93,4 +93,12 @@ def class_labels(ref: DatasetRef) -> np.ndarray | None:
 
     known = {name: number for number, name in enumerate(meta["classes"])}
     values = target_text(open_table(ref).column(meta["target"]))
-    return np.array([known[value] for value in values], dtype=np.int64)
+    strange = [value for value in values if value not in known]
+    if strange:
+        raise UserError(
+            "{count} rows have no class in {column}",
+            hint="Leave those rows out before.",
+            count=len(strange),
+            column=meta["target"],
+        )
+    return np.array([known[value] for value in values if value is not None], dtype=np.int64)

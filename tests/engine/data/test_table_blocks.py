@@ -124,6 +124,14 @@ def test_code_changes_a_table_and_keeps_its_target(bench: Bench) -> None:
     assert (made.metrics, made.figure) == (None, None)
 
 
+def test_rows_that_lost_their_class_are_counted(bench: Bench) -> None:
+    text = "def run(dataset):\n    dataset.loc[:2, 'quality'] = None\n    return {'dataset': dataset}\n"
+    made = code(bench, text, dataset=load(bench, WINES)).dataset
+    assert made is not None
+    with pytest.raises(UserError, match="3 rows have no class in quality"):
+        split.run(split.Params(), dataset=made, ctx=bench)
+
+
 def test_code_chooses_rows_changes_images_and_makes_metrics_and_figures(bench: Bench) -> None:
     ref = write_images(bench.store, np.ones((4, 1, 2, 2), np.uint8), np.array([0, 1, 0, 1]), ["a", "b"], name="t")
     chosen = code(bench, "def run(dataset):\n    return {'dataset': dataset.labels == 1}", dataset=ref).dataset

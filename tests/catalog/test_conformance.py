@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.testing import sample
 
 from engine.artifacts import ArtifactStore, Ref
 from engine.catalog import load_catalog
@@ -22,6 +21,7 @@ from engine.run.context import BlockContext, EventWriter
 from engine.run.steps import block_seed
 from engine.spec import BlockSpec, ExecutionPlan, spec_of
 from engine.spec.params import build_params
+from engine.testing import sample
 
 CATALOG = load_catalog()
 BLOCKS = sorted(CATALOG["blocks"])

@@ -1,6 +1,7 @@
 """Fixtures that every room may use.
 
 `home`          an empty home folder for this test, also in the environment
+`catalog`       the catalog of blocks
 `studio`        a running studio, shared by all tests of a process that only use it
 `own_studio`    starts studios for one test, which may break them
 `page`          a browser page that is logged in to `studio`
@@ -43,6 +44,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir(mode=0o700)
     monkeypatch.setenv("DEEPSEEK_HOME", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def catalog() -> dict[str, Any]:
+    """The catalog of blocks, built once for all test processes."""
+    from engine.catalog import load_catalog
+
+    return load_catalog()
 
 
 @pytest.fixture(scope="session")

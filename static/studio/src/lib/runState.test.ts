@@ -48,7 +48,7 @@ const metrics = (seq: number, first_step: number, values: number[]): RunEvent =>
 });
 
 const events: RunEvent[] = [
-  { seq: 1, type: "attempt_started", attempt: 1, worker: "w", device: "cpu" },
+  { seq: 1, type: "attempt_started", attempt: 1, worker: "w", device: "cpu", t: 99 },
   { seq: 2, type: "run_started", plan: { device: "cpu" }, blocks: ["data", "train"], resumed: false },
   { seq: 3, type: "block_cached", block: "data", reason: null, outputs: {}, metrics: { count: 1797 } },
   { seq: 4, type: "block_started", block: "train", reason: null },

@@ -28,4 +28,3 @@ def test_an_entrance_loads_nothing_heavy(entrance: str) -> None:
     assert answer.returncode == 0, answer.stderr
     loaded = {name.partition(".")[0] for name in answer.stdout.split()}
     assert not loaded & ENTRANCES[entrance]
-

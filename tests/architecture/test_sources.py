@@ -17,9 +17,7 @@ LONGEST_MODULE = 400
 LONG_MODULES: dict[str, str] = {}
 
 #: What must not stay in a source file. Parts are joined here so that this file does not find itself.
-LEFTOVERS = re.compile(
-    "|".join(["TO" + "DO", "FIX" + "ME", "HA" + r"CK\b", "Not" + r"ImplementedError\(\)"])
-)
+LEFTOVERS = re.compile("|".join(["TO" + "DO", "FIX" + "ME", "HA" + r"CK\b", "Not" + r"ImplementedError\(\)"]))
 MACHINE_PATHS = re.compile("|".join(["/wo" + "rk/", "/opt/" + "pypi", "/opt/" + "wheels", r"/home/(?!you\b|me\b)\w+/"]))
 REGISTRIES = re.compile(
     "|".join(

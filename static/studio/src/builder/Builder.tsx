@@ -10,7 +10,7 @@ import type { PageProps, Pipeline } from "../lib/types";
 import { ErrorState, LoadingState } from "../ui";
 import { BuilderContext, type BuilderContextValue } from "./store/context";
 import { adoptPending, tabIdentity } from "./store/queue";
-import { createRemote } from "./store/remote";
+import { createRemote, withoutSaved } from "./store/remote";
 import { Saver } from "./store/saver";
 import { createBuilderStore } from "./store/state";
 import "./styles/builder.css";
@@ -66,6 +66,8 @@ async function open(props: PageProps, pipelineId: string, signal: AbortSignal): 
   signal.throwIfAborted();
   const [navigation] = performance.getEntriesByType("navigation") as PerformanceNavigationTiming[];
   const { tab, previous } = tabIdentity(sessionStorage, navigation?.type === "reload");
+  const adopted = pipeline.can_edit ? adoptPending(localStorage, pipelineId, previous) : [];
+  const pending = await withoutSaved(pipelineId, pipeline.version, adopted);
   const store = createBuilderStore({
     pipelineId,
     projectId: props.project?.id ?? pipeline.project,
@@ -76,7 +78,7 @@ async function open(props: PageProps, pipelineId: string, signal: AbortSignal): 
     document: pipeline.document as PipelineDocument,
     version: pipeline.version,
     problems: pipeline.problems as Problem[],
-    pending: pipeline.can_edit ? adoptPending(localStorage, pipelineId, previous) : [],
+    pending,
   });
   // On a narrow screen the canvas comes first.
   if (window.innerWidth < 900) store.setState({ paletteOpen: false, panel: null });

@@ -12,6 +12,8 @@ import { searchBlocks } from "./search";
 import type { Operation, PipelineDocument, Problem } from "./types";
 import { mergeProblems, validateLight } from "./validate";
 
+const titleAndSummary = ({ title, summary }: { title: string; summary: string }) => ({ title, summary });
+
 const loop: PipelineDocument = {
   ...start,
   wires: [...start.wires, ["train.model", "split.dataset"]],
@@ -77,10 +79,10 @@ describe("connections", () => {
 
   it("limit the search to what fits", () => {
     const port = { address: "model.model", direction: "output" } as const;
-    const hits = searchBlocks(catalog, "", (spec) => spec.title, { document: start, port });
+    const hits = searchBlocks(catalog, "", titleAndSummary, { document: start, port });
     expect(hits.map((hit) => hit.spec.id).sort()).toEqual(["evaluate.compare", "train.classifier"]);
-    expect(searchBlocks(catalog, "conv", (spec) => spec.title)[0]?.spec.id).toBe("model.convnet");
-    expect(searchBlocks(catalog, "nothing like this", (spec) => spec.title)).toEqual([]);
+    expect(searchBlocks(catalog, "conv", titleAndSummary)[0]?.spec.id).toBe("model.convnet");
+    expect(searchBlocks(catalog, "nothing like this", titleAndSummary)).toEqual([]);
   });
 });
 

@@ -10,11 +10,17 @@ export interface SearchHit {
   readonly port: string | null;
 }
 
-/** Blocks whose words contain every typed word, best first. `words` gives a block's translated texts. */
+/** A block's texts in the language of the page. */
+export interface BlockWords {
+  readonly title: string;
+  readonly summary: string;
+}
+
+/** Blocks whose words contain every typed word, best first: in the title counts more than in the summary. */
 export function searchBlocks(
   catalog: Catalog,
   query: string,
-  words: (spec: BlockSpec) => string,
+  words: (spec: BlockSpec) => BlockWords,
   fit?: { readonly document: PipelineDocument; readonly port: PortRef } | null,
 ): SearchHit[] {
   const typed = query.trim().toLowerCase().split(/\s+/).filter(Boolean);
@@ -30,14 +36,15 @@ export function searchBlocks(
   return hits.sort((a, b) => b.score - a.score || categoryRank(a.hit) - categoryRank(b.hit)).map(({ hit }) => hit);
 }
 
-function scoreOf(spec: BlockSpec, words: string, typed: readonly string[]): number {
-  const titles = `${words} ${spec.title} ${spec.id}`.toLowerCase();
-  const everything = `${titles} ${spec.summary} ${spec.category}`.toLowerCase();
+function scoreOf(spec: BlockSpec, words: BlockWords, typed: readonly string[]): number {
+  const titles = `${words.title} ${spec.title} ${spec.id}`.toLowerCase();
+  const everything = `${titles} ${words.summary} ${spec.summary}`.toLowerCase();
+  const parts = titles.split(/[\s._-]+/);
   let score = 1;
   for (const word of typed) {
     if (!everything.includes(word)) return 0;
-    if (titles.includes(word)) score += 2;
-    if (titles.split(/[\s._]+/).some((part) => part.startsWith(word))) score += 2;
+    if (parts.some((part) => part.startsWith(word))) score += 4;
+    else if (titles.includes(word)) score += 2;
   }
   return score;
 }

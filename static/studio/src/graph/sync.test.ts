@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { fixtureCatalog as catalog, fixtureDocument as start } from "./fixture";
-import { acknowledge, addBatch, prepareSend, rebase, refuse, startSync } from "./sync";
+import { acknowledge, addBatch, isComplete, prepareSend, rebase, refuse, startSync } from "./sync";
 import type { Operation } from "./types";
 
 const setEpochs = (value: number): Operation => ({ op: "set_param", id: "train", name: "epochs", value });
@@ -53,6 +53,31 @@ describe("saving", () => {
     const after = refuse(edited, "a", { template: "No", values: {} }, catalog);
     expect(after.document.blocks.train?.params.epochs).toBe(5);
     expect(after.refused).toHaveLength(1);
+  });
+
+  it("takes over a document that an import or a restore put in the place of ours", () => {
+    const edited = addBatch(fresh(), { opId: "a", ops: [setEpochs(9)] }, catalog);
+    const other = { ...start, seed: 42 };
+    const missed = [{ version: 9, opId: "", ops: [{ op: "replace" as const, document: other }] }];
+    expect(isComplete(missed, 3, 9)).toBe(true);
+    const after = rebase(edited, missed, 9, catalog);
+    expect(after.document.seed).toBe(42);
+    expect(after.document.blocks.train?.params.epochs).toBe(9);
+  });
+
+  it("sees a hole in the list of missed edits", () => {
+    const batch = (version: number) => ({ version, opId: String(version), ops: [setEpochs(version)] });
+    expect(isComplete([batch(4), batch(5)], 3, 5)).toBe(true);
+    expect(isComplete([batch(4), batch(6)], 3, 6)).toBe(false);
+    expect(isComplete([batch(4)], 3, 5)).toBe(false);
+  });
+
+  it("drops an edit of an earlier visit that the base contains already", () => {
+    const add: Operation = { op: "add_block", id: "new", type: "data.digits", params: {}, position: [0, 0] };
+    const state = addBatch(fresh(), { opId: "a", ops: [add] }, catalog);
+    const after = acknowledge({ ...state, version: 8 }, "a", 4, catalog);
+    expect(after.version).toBe(8);
+    expect(after.pending).toEqual([]);
   });
 
   it("sends waiting edits together, and the last value of a dragged slider only", () => {

@@ -14,9 +14,17 @@ export interface Batch {
   readonly sent?: boolean;
 }
 
+/** An import or a restore in the server's log: a whole document in the place of the one before. */
+export interface Replacement {
+  readonly op: "replace";
+  readonly document: PipelineDocument;
+}
+
 /** A batch as the server reports it: somebody's, or our own whose answer was lost. */
-export interface Missed extends Batch {
+export interface Missed {
   readonly version: number;
+  readonly opId: string;
+  readonly ops: readonly (Operation | Replacement)[];
 }
 
 export interface SyncState {
@@ -54,18 +62,39 @@ export function addBatch(state: SyncState, batch: Batch, catalog: Catalog): Sync
 export function acknowledge(state: SyncState, opId: string, version: number, catalog: Catalog): SyncState {
   const batch = state.pending.find((waiting) => waiting.opId === opId);
   if (!batch) return { ...state, version: Math.max(state.version, version) };
-  const base = applyAll(state.base, batch.ops, catalog);
   const pending = state.pending.filter((waiting) => waiting !== batch);
+  // An edit of an earlier visit whose answer was lost: the base that was read has it already.
+  if (version <= state.version) return replay({ ...state, pending }, catalog);
+  const base = applyAll(state.base, batch.ops, catalog);
   return { ...state, base, version, pending };
 }
 
 /** The server has batches we had not seen: put them below ours, and ours on top again. */
 export function rebase(state: SyncState, missed: readonly Missed[], version: number, catalog: Catalog): SyncState {
   const unseen = missed.filter((batch) => batch.version > state.version);
-  const base = unseen.reduce((document, batch) => applyAll(document, batch.ops, catalog), state.base);
+  const base = unseen.reduce((document, batch) => applyMissed(document, batch, catalog), state.base);
   const stored = new Set(missed.map((batch) => batch.opId));
   const pending = state.pending.filter((batch) => !stored.has(batch.opId));
   return replay({ ...state, base, version: Math.max(version, state.version), pending }, catalog);
+}
+
+function applyMissed(document: PipelineDocument, batch: Missed, catalog: Catalog): PipelineDocument {
+  return batch.ops.reduce(
+    (current, operation) => (operation.op === "replace" ? operation.document : applyAll(current, [operation], catalog)),
+    document,
+  );
+}
+
+/** Whether a list of missed batches leads from `version` to `target` without a hole. */
+export function isComplete(missed: readonly Missed[], version: number, target: number): boolean {
+  let at = version;
+  for (const batch of missed) {
+    if (batch.version <= at) continue;
+    const replaces = batch.ops[0]?.op === "replace";
+    if (batch.version !== at + 1 && !replaces) return false;
+    at = batch.version;
+  }
+  return at === target;
 }
 
 /** The server's whole document, after an import, a restore, or a gap that cannot be filled. */

@@ -11,7 +11,7 @@ import {
   useReactFlow,
   useStore,
 } from "@xyflow/react";
-import { type DragEvent, type MouseEvent, useCallback, useEffect, useMemo } from "react";
+import { type DragEvent, type MouseEvent, useCallback, useEffect, useMemo, useState } from "react";
 import { GRID } from "../../graph/place";
 import { t } from "../../i18n";
 import { usePasteAndDrop } from "../hooks/useDropFiles";
@@ -35,6 +35,8 @@ const snapGrid: [number, number] = [GRID, GRID];
 const fitViewOptions = { padding: 0.12, maxZoom: 1 };
 const multiSelectKeys = ["Meta", "Control", "Shift"];
 const proOptions = { hideAttribution: true };
+// An empty canvas starts at full size, and stays there when the first block arrives.
+const EMPTY_VIEWPORT = { x: 80, y: 80, zoom: 1 };
 const NO_EDGES: FlowEdge[] = [];
 
 /** Below this zoom words on cards cannot be read, and plain boxes are drawn. */
@@ -51,6 +53,7 @@ export function Canvas() {
   const { screenToFlowPosition } = useReactFlow<FlowNode, FlowEdge>();
   const drop = usePasteAndDrop();
   const labels = useMemo(ariaLabels, []);
+  const [startsFilled] = useState(() => nodes.length > 0);
   useFocusView();
 
   const onEdgesChange = useCallback(
@@ -116,7 +119,8 @@ export function Canvas() {
           snapGrid={snapGrid}
           minZoom={0.05}
           maxZoom={2}
-          fitView
+          fitView={startsFilled}
+          defaultViewport={EMPTY_VIEWPORT}
           fitViewOptions={fitViewOptions}
           zoomOnDoubleClick={false}
           deleteKeyCode={null}

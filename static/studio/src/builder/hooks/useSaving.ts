@@ -13,7 +13,8 @@ export function useSaving(): void {
   const projectId = useBuilderState((state) => state.projectId);
 
   useBell(projectId, (change) => {
-    if (change.what === "pipelines" && change.id === store.getState().pipelineId) void saver.catchUp();
+    const isOurs = change.what === "pipelines" && change.id === store.getState().pipelineId;
+    if (isOurs || change.what === "everything") void saver.catchUp();
   });
 
   useEffect(() => {

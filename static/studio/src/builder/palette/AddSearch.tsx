@@ -79,7 +79,7 @@ function SearchBox({ search }: { search: Search }) {
           aria-controls="add-search-list"
           aria-activedescendant={hits[chosen] ? `add-${hits[chosen].spec.id}` : undefined}
           aria-label={t("Add a block")}
-          placeholder={port ? t("What follows? Only blocks that fit are listed") : t("Add a block…")}
+          placeholder={port ? t("Add a block that fits…") : t("Add a block…")}
           value={query}
           onChange={(event) => {
             setQuery(event.target.value);

@@ -9,7 +9,7 @@ import { BLOCK_MIME } from "../canvas/mime";
 import { addBlock } from "../store/commands";
 import { useBuilder, useBuilderState } from "../store/context";
 
-export const specWords = (spec: BlockSpec): string => `${t(spec.title)} ${t(spec.summary)}`;
+export const specWords = (spec: BlockSpec) => ({ title: t(spec.title), summary: t(spec.summary) });
 
 export function Palette() {
   const catalog = useBuilderState((state) => state.catalog);
@@ -68,7 +68,11 @@ function PaletteItem({ spec, canEdit }: { spec: BlockSpec; canEdit: boolean }) {
         <Icon name={categoryIcon(spec.category)} size={14} />
       </span>
       <span className="palette-title">{t(spec.title)}</span>
-      {spec.needs === "gpu" && <span className="chip">GPU</span>}
+      {spec.needs === "gpu" && (
+        <span className="chip" title={t("Faster with a GPU")}>
+          GPU
+        </span>
+      )}
     </button>
   );
 }

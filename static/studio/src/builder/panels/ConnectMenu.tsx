@@ -84,7 +84,9 @@ function PortChoices({ block, name, kind, direction, close }: PortChoicesProps) 
           <button key={other} type="button" aria-pressed={on} onClick={() => connect(other)}>
             <Icon name={on ? "check" : direction === "output" ? "right" : "back"} size={14} />
             <span>{target && blockTitle(target, catalog.blocks[target.type])}</span>
-            <small className="mono" translate="no">{other}</small>
+            <small className="mono" translate="no">
+              {other}
+            </small>
           </button>
         );
       })}

@@ -1,7 +1,7 @@
 /**
  * The saver's and the run buttons' view of the REST API.
  */
-import type { Missed } from "../../graph/sync";
+import { type Batch, isComplete, type Missed } from "../../graph/sync";
 import { message, type PipelineDocument, type Problem } from "../../graph/types";
 import { ApiError, api } from "../../lib/api";
 import type { Pipeline } from "../../lib/types";
@@ -39,10 +39,8 @@ export function createRemote(pipelineId: string): Remote {
     async missedSince(version) {
       const answer = await api.get<OperationsJson>(`${root}/operations?after=${version}`);
       const missed = toMissed(answer.items);
-      const last = missed.at(-1)?.version ?? version;
-      // An import or a restore makes a version without operations: then the list has a hole.
-      const whole = missed.every((batch, index) => batch.version === version + index + 1 && Array.isArray(batch.ops));
-      return whole && (answer.version ?? last) === last ? { version: last, missed } : null;
+      const target = answer.version ?? missed.at(-1)?.version ?? version;
+      return isComplete(missed, version, target) ? { version: target, missed } : null;
     },
     async read() {
       const pipeline = await api.get<Pipeline>(root);
@@ -53,6 +51,17 @@ export function createRemote(pipelineId: string): Remote {
       };
     },
   };
+}
+
+const LOOK_BACK = 200;
+
+/** Of the edits that an earlier visit left behind, those that the server does not have. */
+export async function withoutSaved(pipelineId: string, version: number, batches: readonly Batch[]): Promise<Batch[]> {
+  if (batches.length === 0) return [];
+  const after = Math.max(0, version - LOOK_BACK);
+  const { items } = await api.get<OperationsJson>(`/pipelines/${pipelineId}/operations?after=${after}`);
+  const saved = new Set(items.map((item) => item.op_id));
+  return batches.filter((batch) => !saved.has(batch.opId));
 }
 
 function readFailure(error: unknown): SendResult {

@@ -4,7 +4,7 @@
  * `Saver` is the only writer of `sync` besides `edits.ts`. A conflict (409) brings the edits we missed: they go under
  * ours and ours are sent again. A refusal takes the edit out and says so. Anything else means "offline": kept, retried.
  */
-import { acknowledge, type Missed, prepareSend, rebase, refuse, resetBase } from "../../graph/sync";
+import { acknowledge, isComplete, type Missed, prepareSend, rebase, refuse, resetBase } from "../../graph/sync";
 import type { Message, Operation, PipelineDocument, Problem } from "../../graph/types";
 import { dropLostSelection, reportRefused } from "./edits";
 import { HEARTBEAT_MS, keepPending } from "./queue";
@@ -159,8 +159,7 @@ export class Saver {
 
   private async resolve(missed: readonly Missed[], version: number): Promise<void> {
     const { sync } = this.store.getState();
-    const complete = missed.filter((batch) => batch.version > sync.version).length >= version - sync.version;
-    if (complete) this.putUnder(missed, version);
+    if (isComplete(missed, sync.version, version)) this.putUnder(missed, version);
     else await this.fillGap();
   }
 

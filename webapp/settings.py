@@ -181,7 +181,10 @@ CHANNEL_LAYERS = {
     "default": {
         "BACKEND": "channels_redis.core.RedisChannelLayer",
         "CONFIG": {
-            "hosts": [f"{REDIS_URL}?db=1" if REDIS_URL.startswith("unix:") else REDIS_URL],
+            # The layer waits 5 s for a message at a time, which is also redis-py's own patience with a socket.
+            "hosts": [
+                {"address": f"{REDIS_URL}?db=1" if REDIS_URL.startswith("unix:") else REDIS_URL, "socket_timeout": 15}
+            ],
             "prefix": "live",
             "capacity": 100,
             "expiry": 10,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 from django.conf import settings
 from django.test.utils import override_settings
 
@@ -28,6 +31,16 @@ def quiet_bells() -> Any:
     layers = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
     with override_settings(CHANNEL_LAYERS=layers):
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def chinese_texts() -> None:
+    """Compile the texts of the pages, as `make` does before a start."""
+    for source in Path(settings.LOCALE_PATHS[0]).rglob("*.po"):
+        compiled = source.with_suffix(".mo")
+        if not compiled.exists() or compiled.stat().st_mtime < source.stat().st_mtime:
+            with source.open("rb") as stream, compiled.open("wb") as target:
+                write_mo(target, read_po(stream))
 
 
 @pytest.fixture(autouse=True)

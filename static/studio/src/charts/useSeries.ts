@@ -20,7 +20,7 @@ export interface SeriesRequest {
   range: [number, number] | null;
 }
 
-type OverlayAnswer = { series: Record<string, Record<string, SeriesJson>> };
+type OverlayAnswer = { runs: Record<string, Record<string, SeriesJson>> };
 type RunAnswer = { series: Record<string, SeriesJson> };
 
 /** Read a metric of some runs, decimated by the server to `points` each. */
@@ -36,7 +36,7 @@ export async function fetchSeries(request: SeriesRequest, signal?: AbortSignal):
   const path = `/projects/${projectId}/series${query({ ...common, runs: runIds.join(",") })}`;
   const answer = await api.get<OverlayAnswer>(path, signal);
   return Object.fromEntries(
-    Object.entries(answer.series).flatMap(([run, byName]) => {
+    Object.entries(answer.runs).flatMap(([run, byName]) => {
       const found = byName[name];
       return found ? [[run, decodeSeries(found)]] : [];
     }),

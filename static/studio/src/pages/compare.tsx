@@ -70,9 +70,9 @@ function useCurveNames(projectId: string, runs: readonly Run[]): string[] {
     }
     const abort = new AbortController();
     const path = `/projects/${projectId}/series?runs=${key}&points=2`;
-    api.get<{ series: Record<string, Record<string, SeriesJson>> }>(path, abort.signal).then(
-      ({ series }) => {
-        const all = Object.values(series).flatMap((byName) =>
+    api.get<{ runs: Record<string, Record<string, SeriesJson>> }>(path, abort.signal).then(
+      (answer) => {
+        const all = Object.values(answer.runs).flatMap((byName) =>
           Object.keys(byName).filter((name) => byName[name]!.total > 0),
         );
         setNames([...new Set(all)].sort(metricOrder));

@@ -44,13 +44,15 @@ class Reconciler:
         for worker in workers.dead_here():
             for run in Run.objects.filter(worker=worker, status=Status.RUNNING):
                 log.warning("Worker %s is gone; run %s moves on", worker.name, run.id.hex)
-                transitions.lose(run.id, run.epoch, f"the worker {worker.name} was killed")
+                transitions.lose(run.id, run.epoch, "the worker {worker} was killed", worker=worker.name)
             workers.sign_off(worker)
 
     def _ended_leases(self) -> None:
         for run in Run.objects.select_related("worker").filter(status=Status.RUNNING, lease_until__lt=now()):
             name = run.worker.name if run.worker else "?"
-            if transitions.lose(run.id, run.epoch, f"the worker {name} gave no sign of life", expired=True):
+            if transitions.lose(
+                run.id, run.epoch, "the worker {worker} gave no sign of life", expired=True, worker=name
+            ):
                 log.warning("The lease of run %s is over; it moves on", run.id.hex)
 
     def _bells(self) -> None:

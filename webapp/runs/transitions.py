@@ -11,7 +11,8 @@ Called by the API, dispatchers, recorders and the reconciler. Must not know proc
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -80,26 +81,45 @@ def renew(worker: Worker, runs: Iterable[tuple[UUID, int]]) -> set[UUID]:
     return held
 
 
-def give_back(run_id: UUID, epoch: int, reason: str) -> bool:
+@dataclass(frozen=True)
+class Reason:
+    """Why an attempt ended, as template and values."""
+
+    template: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The reason in English."""
+        return self.template.format_map(self.values)[:400]
+
+
+def give_back(run_id: UUID, epoch: int) -> bool:
     """Return a run to the queue because its worker stops; it counts as no failure."""
+    reason = Reason("the worker stopped in good order")
     return _leave(run_id, epoch, reason, Attempt.Outcome.RETURNED, delay_s=0.0, counts=False)
 
 
-def lose(run_id: UUID, epoch: int, reason: str, *, delay_s: float = 0.0, expired: bool = False) -> bool:
+def lose(
+    run_id: UUID, epoch: int, template: str, *, delay_s: float = 0.0, expired: bool = False, **values: Any
+) -> bool:
     """An attempt died: the run waits again, or fails when that happened three times.
 
     Parameters
     ----------
+    template, values
+        Why it died.
     expired
         Only when the lease is over by the database's clock (for a run of somebody else).
     """
+    reason = Reason(template, values)
     return _leave(run_id, epoch, reason, Attempt.Outcome.LOST, delay_s=delay_s, counts=True, expired=expired)
 
 
 def _leave(
     run_id: UUID,
     epoch: int,
-    reason: str,
+    reason: Reason,
     outcome: Attempt.Outcome,
     *,
     delay_s: float,
@@ -120,13 +140,14 @@ def _leave(
         )
         if not left:
             return False
-        _close_attempt(run_id, epoch, outcome, reason)
-        events = [{"type": "attempt_lost", "t": time.time(), "attempt": epoch, "reason": reason}]
+        _close_attempt(run_id, epoch, outcome, reason.text)
+        lost = {"reason": reason.text, "template": reason.template, "values": dict(reason.values)}
+        events = [{"type": "attempt_lost", "t": time.time(), "attempt": epoch, **lost}]
         run = Run.objects.only("lost", "cancel_requested").get(pk=run_id)
         if run.cancel_requested is not None:
             events.append(_end(run_id, Status.CANCELLED, None))
         elif run.lost >= MAX_LOST:
-            events.append(_end(run_id, Status.FAILED, poison(run.lost, reason)))
+            events.append(_end(run_id, Status.FAILED, poison(run.lost, reason.text)))
         append(run_id, epoch, [entry(event) for event in events], running=False)
         _project(run_id, events)
         ring_after_commit(run_id)

@@ -11,12 +11,10 @@ Called by :mod:`webapp.supervisor.dispatcher`, which also renews the lease and s
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -44,7 +42,6 @@ CANCEL_GRACE_S = 2.5
 STOP_GRACE_S = 10.0
 END_GRACE_S = 5.0
 RETRY_S = 1.0
-LOCK_TIMEOUT_S = 15.0
 EXIT_RESUME = 75
 PROGRAM = ("-m", "engine.run")
 T = TypeVar("T")
@@ -79,9 +76,9 @@ class AttemptRunner:
             log.warning("Run %s belongs to another attempt now; attempt %d stops", self.run_id.hex, self.epoch)
         except Exception as error:
             log.exception("Attempt %d of run %s broke", self.epoch, self.run_id.hex)
-            reason = f"the worker failed: {type(error).__name__}: {error}"
+            problem = f"{type(error).__name__}: {error}"[:300]
             with contextlib.suppress(Exception):
-                self._insist(lambda: transitions.lose(self.run_id, self.epoch, reason[:400], delay_s=RETRY_S))
+                self._lose("the worker failed: {problem}", problem=problem)
         finally:
             if self._child is not None:
                 self._child.kill()
@@ -95,8 +92,7 @@ class AttemptRunner:
             self._fail_before_start("Runs cannot be sandboxed on this worker: {problem}", problem=str(error))
             return
         self.folder = RunFolder(run.id, run.project.workspace_id, mode)
-        self.folder.root.mkdir(mode=0o711, parents=True, exist_ok=True)
-        with self._lock() as lock:
+        with self.folder.locked() as lock:
             self.recorder = self._insist(lambda: Recorder(run.id, self.epoch))
             self.cache = RunCache(run, self.folder)
             if self._take_leftovers() or not self._prepare(run):
@@ -246,15 +242,21 @@ class AttemptRunner:
         if self.cancelled.is_set() or (self.stopping.is_set() or code == EXIT_RESUME):
             self._end_without_child()
             return
-        reason = _words(code, tail(self.folder.console(self.epoch), 400))
-        self._insist(lambda: transitions.lose(self.run_id, self.epoch, reason, delay_s=RETRY_S))
+        words = (tail(self.folder.console(self.epoch), 400).strip().splitlines() or [""])[-1][:200]
+        if code > 128:
+            self._lose("the process ended with signal {number}: {words}", number=code - 128, words=words or "-")
+        else:
+            self._lose("the process ended with exit code {number}: {words}", number=code, words=words or "-")
 
     def _end_without_child(self) -> None:
         if self.cancelled.is_set():
             self.recorder.add(protocol.RunDone(type="run_done", status="cancelled", duration_s=self._duration_s()))
             self._store()
         else:
-            self._insist(lambda: transitions.give_back(self.run_id, self.epoch, "the worker stopped in good order"))
+            self._insist(lambda: transitions.give_back(self.run_id, self.epoch))
+
+    def _lose(self, template: str, **values: Any) -> None:
+        self._insist(lambda: transitions.lose(self.run_id, self.epoch, template, delay_s=RETRY_S, **values))
 
     def _fail(self, template: str, *, hint: str | None = None, **values: Any) -> None:
         error = transitions.error_json(template, hint=hint, **values)
@@ -313,28 +315,3 @@ class AttemptRunner:
                 connection.close()
                 if self.fenced.wait(RETRY_S):
                     raise Fenced(str(self.run_id)) from None
-
-    @contextlib.contextmanager
-    def _lock(self) -> Iterator[int]:
-        """Hold the run's folder. The child holds the same lock, so it is free only when the last process is gone."""
-        descriptor = os.open(self.folder.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            deadline = time.monotonic() + LOCK_TIMEOUT_S
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise TimeoutError("an earlier attempt still uses the run's folder") from None
-                    time.sleep(0.05)
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
-
-def _words(code: int, console: str) -> str:
-    """Why a process died, in a few words."""
-    how = f"signal {code - 128}" if code > 128 else f"exit code {code}"
-    lines = console.strip().splitlines()
-    return f"the process ended with {how}" + (f": {lines[-1][:200]}" if lines else "")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from webapp.supervisor.eventfile import ProtocolError
 
 MAX_MANIFEST_BYTES = 16 * 2**20
 MAX_DEPTH = 64
+LOCK_TIMEOUT_S = 15.0
 
 
 class RunFolder:
@@ -42,6 +45,31 @@ class RunFolder:
         self._workspace = workspace_id
         self._known: set[str] = set()
         """sha256 of every blob that this run was given or that was taken from it."""
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[int]:
+        """Hold the folder; the child holds the same lock, so it is free only when the last process is gone.
+
+        Raises
+        ------
+        TimeoutError
+            When processes of an earlier attempt do not go away.
+        """
+        self.root.mkdir(mode=0o711, parents=True, exist_ok=True)
+        descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            deadline = time.monotonic() + LOCK_TIMEOUT_S
+            while True:
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise TimeoutError("an earlier attempt still uses the run's folder") from None
+                    time.sleep(0.05)
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
     def prepare(self, job: Mapping[str, Any], catalog: Mapping[str, Any]) -> None:
         """Make the folder ready for an attempt; checkpoints of an earlier one stay."""

@@ -190,7 +190,7 @@ class RunLife(RuleBasedStateMachine):
 
     @rule()
     def give_back(self) -> None:
-        transitions.give_back(self.run.id, self.now().epoch, "deploy")
+        transitions.give_back(self.run.id, self.now().epoch)
         self.note()
 
     @invariant()

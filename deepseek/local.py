@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 from deepseek import config, workplace
 from deepseek.errors import DeepSeekError, RunCancelled, UsageError
-from deepseek.progress import Progress, Sink
+from deepseek.progress import Progress, Sink, points
 
 
 class Artifact(Protocol):
@@ -59,7 +59,7 @@ class Result:
     outputs
         Block -> port -> artifact.
     metrics
-        ``block.name`` -> last number.
+        ``block.name`` -> last number, those of curves too.
     error
         Error JSON of the first block that failed.
     plan
@@ -171,11 +171,14 @@ def execute(
 
     shown = Progress() if show is None else show
     resolved: list[dict[str, Any]] = []
+    last: dict[str, float] = {}
 
     def sink(event: Any) -> None:
         body = event.to_json()
         if body["type"] == "run_started":
             resolved.append(dict(body["plan"]))
+        elif body["type"] == "metrics":
+            last[f"{body['block']}.{body['name']}"] = points(body)[1][-1]
         shown(body)
 
     started = time.monotonic()
@@ -203,7 +206,7 @@ def execute(
     return Result(
         done.status,
         {block: {port: _artifact(ref) for port, ref in ports.items()} for block, ports in done.outputs.items()},
-        dict(done.metrics),
+        {**last, **done.metrics},
         done.error,
         resolved[0] if resolved else None,
         time.monotonic() - started,

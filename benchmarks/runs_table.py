@@ -105,7 +105,7 @@ def measure(runs: int, columns: int) -> dict[str, float]:
     add_curves(made[:100], 100_000)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
-    client = Client()
+    client = Client(SERVER_NAME="localhost")
     client.force_login(user)
     questions = {name: f"/projects/{project.id.hex}/runs?{query}" for name, query in QUESTIONS.items()}
     ids = ",".join(run.id.hex for run in made[:100])

@@ -10,6 +10,7 @@ from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 from webapp.api.errors import ApiError, error_response, not_found
+from webapp.api.validation import validation_error
 
 ROUTERS = (
     "webapp.accounts.api.router",
@@ -35,14 +36,7 @@ for name in ROUTERS:
 @api.exception_handler(ValidationError)
 def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """The first thing that does not fit the description of the endpoint."""
-    first = error.errors[0]
-    place = [str(step) for step in first["loc"][1:] if step not in {"body", "payload", "filters"}]
-    if place and first["loc"][0] == "path":
-        return error_response(request, not_found())
-    answer = ApiError(
-        422, "{where}: {problem}", field=place[0] if place else None, where=".".join(place) or "-", problem=first["msg"]
-    )
-    return error_response(request, answer)
+    return error_response(request, validation_error(error.errors))
 
 
 @api.exception_handler(HttpError)

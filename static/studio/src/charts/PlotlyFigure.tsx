@@ -75,9 +75,14 @@ export function PlotlyFigure({ figure, label, height = 360, onPoint }: PlotlyFig
   clicked.current = onPoint;
 
   useEffect(() => {
-    if (inView) {
-      void loadPlotly().then(setPlotly);
+    if (!inView) {
+      return;
     }
+    // Live curves go first: a figure draws when the page has a moment to spare.
+    const idle = window.requestIdleCallback ?? ((run: () => void) => window.setTimeout(run, 50));
+    const cancel = window.cancelIdleCallback ?? window.clearTimeout;
+    const wait = idle(() => void loadPlotly().then(setPlotly), { timeout: 1000 });
+    return () => cancel(wait);
   }, [inView]);
 
   useEffect(() => {

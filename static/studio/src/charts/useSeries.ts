@@ -45,6 +45,9 @@ export async function fetchSeries(request: SeriesRequest, signal?: AbortSignal):
 
 const REFRESH_TAIL_POINTS = 3000;
 export const DEFAULT_POINTS = 1000;
+/** Beside others a curve gets about as many points as its card has pixels. */
+const OVERLAID_POINTS = 400;
+const OVERLAID_FROM = 4;
 
 export interface LoadedSeries {
   series: SeriesByRun;
@@ -68,7 +71,7 @@ export function useSeries(
   const [fine, setFine] = useState<SeriesByRun>({});
   const [error, setError] = useState<Error | null>(null);
   const [range, setRange] = useState<[number, number] | null>(null);
-  const [points, setPoints] = useState(DEFAULT_POINTS);
+  const [points, setPoints] = useState(runIds.length >= OVERLAID_FROM ? OVERLAID_POINTS : DEFAULT_POINTS);
   const [generation, setGeneration] = useState(0);
   const key = runIds.join(",");
   const tailsNow = useRef(tails);

@@ -1,6 +1,14 @@
 /** Several runs side by side at an address that stays: curves, differences, parallel coordinates, graphs. */
 import { useEffect, useMemo, useState } from "react";
-import { ChartCard, ChartOptionsBar, type ChartRun, CursorGroup, seriesToken, useChartOptions } from "../charts";
+import {
+  ChartCard,
+  ChartOptionsBar,
+  type ChartRun,
+  CursorGroup,
+  loadPlotly,
+  seriesToken,
+  useChartOptions,
+} from "../charts";
 import { t, tn } from "../i18n";
 import { ApiError, api } from "../lib/api";
 import type { PageProps, Run, SeriesJson } from "../lib/types";
@@ -12,6 +20,9 @@ import { ParallelCoordinates } from "./compare/ParallelCoordinates";
 import { metricOrder } from "./run/RunCharts";
 import { runTitle } from "./run/RunHeader";
 import { configOf, configRows } from "./shared/documentDiff";
+
+// Fetched beside the data, as on the run page.
+void loadPlotly().catch(() => undefined);
 
 function chosenIds(): string[] {
   const text = new URLSearchParams(window.location.search).get("runs") ?? "";

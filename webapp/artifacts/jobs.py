@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Mapping
 from datetime import timedelta
@@ -118,10 +119,12 @@ def _stage(digest: str, target: bridge.ArtifactStore) -> None:
 def _read_result(path: Path, tail: str) -> dict[str, Any]:
     """What the tool left, read as a stranger's: a plain small file with a JSON object."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        # Without O_NONBLOCK a named pipe would hold us for ever.
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(handle, "rb") as stream:
-            value = json.loads(stream.read(MAX_RESULT_BYTES + 1))
-    except (OSError, ValueError):
+            is_plain = stat.S_ISREG(os.fstat(handle).st_mode)
+            value = json.loads(stream.read(MAX_RESULT_BYTES + 1)) if is_plain else None
+    except (OSError, ValueError, RecursionError):
         value = None
     if not isinstance(value, dict) or not all(isinstance(value.get(key, {}), dict) for key in OBJECTS):
         log.warning("a job left no result: %s", tail)

@@ -1,0 +1,85 @@
+"""Registered models: kept under a name, tried on a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.webapp.runs_support import make_run
+from tests.webapp.support import Caller, make_artifact
+from webapp.artifacts.models import Artifact, Job
+from webapp.runs.models import BlockState
+
+pytestmark = pytest.mark.django_db
+SPEC = b'{"task": "classification", "metrics": {"accuracy": 0.9, "data_digest": "x"}}'
+
+
+@pytest.fixture
+def model(people: Any, tmp_path: Any) -> Artifact:
+    return make_artifact(people.workspace, tmp_path, "model", model__json=SPEC)
+
+
+def register(people: Any, **body: Any) -> tuple[int, Any]:
+    return Caller(people.editor)("POST", f"/projects/{people.project.pk.hex}/models", {"name": "best", **body})
+
+
+def test_a_model_is_kept_by_its_digest(people: Any, model: Artifact) -> None:
+    status, row = register(people, digest=model.digest)
+
+    assert status == 201
+    assert (row["name"], row["task"], row["metrics"], row["size"]) == (
+        "best",
+        "classification",
+        {"accuracy": 0.9},
+        len(SPEC),
+    )
+    assert Caller(people.viewer)("GET", f"/projects/{people.project.pk.hex}/models")[1]["total"] == 1
+
+
+def test_a_model_is_kept_by_the_run_that_made_it(people: Any, model: Artifact) -> None:
+    run = make_run(people.project)
+    data = {"state": "done", "outputs": {"model": {"digest": model.digest, "kind": "model", "preview": False}}}
+    BlockState.objects.filter(run=run, block="train").update(data=data)
+
+    status, row = register(people, run=run.pk.hex, block="train", port="model")
+
+    assert (status, row["run"], row["block"], row["digest"]) == (201, run.pk.hex, "train", model.digest)
+
+
+@pytest.mark.parametrize("body", [{}, {"digest": "sha256:" + "0" * 64}, {"digest": "x"}])
+def test_what_is_no_model_cannot_be_kept(people: Any, body: dict[str, Any]) -> None:
+    assert register(people, **body)[0] == 422
+
+
+def test_a_file_is_no_model(people: Any, tmp_path: Any) -> None:
+    file = make_artifact(people.workspace, tmp_path, content=b"x")
+
+    assert register(people, digest=file.digest)[0] == 422
+
+
+def test_the_run_of_another_workspace_is_404(people: Any) -> None:
+    run = make_run(people.stranger.workspaces.get().projects.get())
+
+    assert register(people, run=run.pk.hex, block="train", port="model")[0] == 404
+
+
+def test_a_model_is_renamed_and_deleted(people: Any, model: Artifact) -> None:
+    row = register(people, digest=model.digest)[1]
+    caller = Caller(people.editor)
+
+    assert caller("PATCH", f"/models/{row['id']}", {"name": "Newer", "notes": "ok"})[1]["notes"] == "ok"
+    assert caller("DELETE", f"/models/{row['id']}")[0] == 204
+    assert caller("GET", f"/models/{row['id']}")[0] == 404
+
+
+def test_trying_a_model_is_a_job(people: Any, model: Artifact) -> None:
+    row = register(people, digest=model.digest)[1]
+
+    status, answer = Caller(people.editor).upload(f"/models/{row['id']}/predict", "3.png", b"png")
+
+    assert status == 202
+    job = Job.objects.get()
+    assert job.pk.hex == answer["job"]
+    assert (job.kind, job.input["model"], job.input["filename"]) == ("predict", model.digest, "3.png")
+    assert Caller(people.viewer)("GET", f"/jobs/{answer['job']}")[1]["status"] == "queued"

@@ -48,9 +48,21 @@ def block(id_: str, title: str, inputs: list[dict[str, Any]], outputs: dict[str,
     """A block of the fixture catalog."""
     rate = {"type": "number", "default": 0.1, "minimum": 0, "maximum": 1, "title": "Rate", "description": "A rate."}
     return {
-        "id": id_, "title": title, "summary": title, "doc": "", "category": id_.split(".")[0], "version": 1,
-        "needs": "cpu", "required": False, "permission": None, "resources": [], "cacheable": True, "code": "",
-        "params": {"schema": {"properties": {"rate": rate}}}, "inputs": inputs, "examples": [],
+        "id": id_,
+        "title": title,
+        "summary": title,
+        "doc": "",
+        "category": id_.split(".")[0],
+        "version": 1,
+        "needs": "cpu",
+        "required": False,
+        "permission": None,
+        "resources": [],
+        "cacheable": True,
+        "code": "",
+        "params": {"schema": {"properties": {"rate": rate}}},
+        "inputs": inputs,
+        "examples": [],
         "outputs": [{"name": name, "kind": kind, "measured": False} for name, kind in outputs.items()],
     }
 
@@ -62,16 +74,21 @@ def make_catalog() -> dict[str, Any]:
         block("data.split", "Split", [port("dataset", "dataset")], {"train": "dataset", "test": "dataset"}),
         block("model.convnet", "ConvNet", [], {"model": "model"}),
         block(
-            "train.classifier", "Train classifier",
+            "train.classifier",
+            "Train classifier",
             [port("model", "model"), port("dataset", "dataset"), port("validation", "dataset", optional=True)],
             {"model": "model", "report": "metrics"},
         ),
     ]
     return {
-        "format": "deepseek.catalog/1", "digest": "fixture", "blocks": {b["id"]: b for b in blocks},
+        "format": "deepseek.catalog/1",
+        "digest": "fixture",
+        "blocks": {b["id"]: b for b in blocks},
         "kinds": {
-            "images": ["images", "dataset", "artifact"], "dataset": ["dataset", "artifact"],
-            "model": ["model", "artifact"], "metrics": ["metrics", "artifact"],
+            "images": ["images", "dataset", "artifact"],
+            "dataset": ["dataset", "artifact"],
+            "model": ["model", "artifact"],
+            "metrics": ["metrics", "artifact"],
         },
         "categories": [{"id": c, "title": c.capitalize()} for c in ("data", "model", "train")],
     }
@@ -91,7 +108,11 @@ def make_document(count: int) -> dict[str, Any]:
             wires += [[f"b{index - 2}.train", f"{id_}.dataset"], [f"b{index - 2}.test", f"{id_}.validation"]]
             wires.append([f"b{index - 1}.model", f"{id_}.model"])
     return {
-        "format": "deepseek.pipeline/1", "name": f"{count} blocks", "seed": 0, "blocks": blocks, "wires": wires,
+        "format": "deepseek.pipeline/1",
+        "name": f"{count} blocks",
+        "seed": 0,
+        "blocks": blocks,
+        "wires": wires,
         "layout": {"positions": positions, "notes": [], "frames": []},
     }
 
@@ -104,12 +125,14 @@ def make_page(dist: Path) -> str:
     props = {
         "user": {"id": "u", "name": "Bench", "language": "en", "theme": "system"},
         "workspace": {"id": "w", "name": "Bench", "role": "owner", "canRunCode": True},
-        "project": {"id": "p", "name": "Bench"}, "csrf": "x", "pipelineId": "pipeline",
+        "project": {"id": "p", "name": "Bench"},
+        "csrf": "x",
+        "pipelineId": "pipeline",
     }
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{styles}'
-        "<style>body{margin:0}#island{height:100vh}</style></head>"
-        f"<body data-page='builder'><div id='island' data-page='builder' data-props='{json.dumps(props)}'></div>"
+        "<style>body{margin:0}body #island#island{height:100vh}.page{height:100vh!important}</style></head>"
+        f"<body data-page='builder'><main class='page'><div id='island' data-page='builder' data-props='{json.dumps(props)}'></div></main>"
         f'<script type="module" src="/static/dist/{entry["file"]}"></script></body></html>'
     )
 
@@ -138,8 +161,16 @@ class Server(BaseHTTPRequestHandler):
         elif path == "/api/v1/pipelines/pipeline":
             document = make_document(self.count)
             self.answer_json(
-                {"id": "pipeline", "name": document["name"], "project": "p", "version": 1, "document": document,
-                 "problems": [], "can_edit": True, "updated": "2026-01-01T00:00:00Z"}
+                {
+                    "id": "pipeline",
+                    "name": document["name"],
+                    "project": "p",
+                    "version": 1,
+                    "document": document,
+                    "problems": [],
+                    "can_edit": True,
+                    "updated": "2026-01-01T00:00:00Z",
+                }
             )
         else:
             self.answer_json({"items": [], "total": 0})
@@ -221,7 +252,9 @@ def set_zoom(page: Page, zoom: float) -> None:
     assert box is not None
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     for _ in range(60):
-        now = page.evaluate("() => new DOMMatrix(getComputedStyle(document.querySelector('.react-flow__viewport')).transform).a")
+        now = page.evaluate(
+            "() => new DOMMatrix(getComputedStyle(document.querySelector('.react-flow__viewport')).transform).a"
+        )
         if now >= zoom * 0.97:
             break
         page.mouse.wheel(0, -60 if now < zoom * 0.8 else -15)
@@ -265,8 +298,11 @@ def main() -> None:
         browser.close()
     server.shutdown()
     rows = {
-        name: {"median_fps": round(statistics.median(values), 1), "fps": [round(v, 1) for v in values],
-               "target_fps": LIMIT_FPS}
+        name: {
+            "median_fps": round(statistics.median(values), 1),
+            "fps": [round(v, 1) for v in values],
+            "target_fps": LIMIT_FPS,
+        }
         for name, values in found.items()
     }
     for name, row in rows.items():

@@ -6,7 +6,18 @@
 import { ancestors, descendants } from "./document";
 import type { Message, PipelineDocument } from "./types";
 
-export type CardState = "idle" | "waiting" | "running" | "done" | "cached" | "failed" | "skipped";
+export type CardState = "idle" | "waiting" | "running" | "done" | "cached" | "failed" | "skipped" | "cancelled";
+
+interface BlockLike {
+  readonly state: Exclude<CardState, "idle" | "cancelled">;
+  readonly error?: { readonly kind: string } | null;
+}
+
+/** How a block stands: one that ended because somebody cancelled the run did not fail. */
+export function cardState(block: BlockLike | undefined): CardState {
+  if (!block) return "idle";
+  return block.state === "failed" && block.error?.kind === "cancelled" ? "cancelled" : block.state;
+}
 
 export interface ReasonLike {
   readonly template: string;

@@ -3,6 +3,7 @@
  */
 import type { NodeProps } from "@xyflow/react";
 import { createContext, memo, useContext } from "react";
+import { cardState } from "../../graph/runview";
 import type { BlockSpec } from "../../graph/types";
 import { t } from "../../i18n";
 import { Icon } from "../../ui";
@@ -25,7 +26,7 @@ function NearCard({ id }: { id: string }) {
   const block = useBuilderState((state) => state.sync.document.blocks[id]);
   const spec = useBuilderState((state) => state.catalog.blocks[block?.type ?? ""]);
   const worst = useBuilderState((state) => worstProblem(state.problems, id));
-  const runState = useBuilderState((state) => state.run?.blocks[id]?.state ?? "idle");
+  const runState = useBuilderState((state) => cardState(state.run?.blocks[id]));
   if (!block) return null;
   const category = spec?.category ?? "";
   return (

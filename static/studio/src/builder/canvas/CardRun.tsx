@@ -1,6 +1,6 @@
 /** The run on a card: status, progress with time left, the newest numbers, and why it will run or is cached. */
 import { memo } from "react";
-import { asMessage, badgeOf, headlineMetrics, shareOf } from "../../graph/runview";
+import { asMessage, badgeOf, cardState, headlineMetrics, shareOf } from "../../graph/runview";
 import { t } from "../../i18n";
 import { formatDuration, formatMetric } from "../../lib/format";
 import { Icon, type IconName, statusLabel } from "../../ui";
@@ -15,6 +15,7 @@ const ICONS: Readonly<Record<string, IconName>> = {
   cached: "check",
   failed: "error",
   skipped: "skip",
+  cancelled: "stop",
 };
 
 interface CardStatusProps {
@@ -23,7 +24,7 @@ interface CardStatusProps {
 }
 
 export const CardStatus = memo(function CardStatus({ id, worst }: CardStatusProps) {
-  const state = useBuilderState((all) => all.run?.blocks[id]?.state ?? null);
+  const state = useBuilderState((all) => cardState(all.run?.blocks[id]));
   const active = useBuilderState((all) => all.run?.status === "queued" || all.run?.status === "running");
   const problem = useBuilderState((all) => all.problems.find((one) => one.block === id && one.severity === worst));
   if (worst && problem)
@@ -32,7 +33,7 @@ export const CardStatus = memo(function CardStatus({ id, worst }: CardStatusProp
         <Icon name={worst === "error" ? "error" : "warning"} label={tMessage(problem)} />
       </span>
     );
-  if (!state || (state === "waiting" && !active)) return null;
+  if (state === "idle" || (state === "waiting" && !active)) return null;
   return (
     <span className="block-status" data-state={state} title={statusLabel(state)}>
       <Icon name={ICONS[state] ?? "info"} label={statusLabel(state)} />
@@ -46,7 +47,7 @@ export const CardRun = memo(function CardRun({ id }: { id: string }) {
     <>
       <CardCurve id={id} />
       {block?.state === "running" && <RunProgress id={id} />}
-      {block?.state === "failed" && block.error && (
+      {block?.error && cardState(block) === "failed" && (
         <p className="block-error">{t(block.error.template ?? block.error.message, block.error.values)}</p>
       )}
       <CardFoot id={id} />

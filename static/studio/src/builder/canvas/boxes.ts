@@ -2,6 +2,7 @@
 import type { InternalNode, Node } from "@xyflow/react";
 import { color } from "../../charts/theme";
 import { CARD_HEIGHT, CARD_WIDTH } from "../../graph/place";
+import { cardState } from "../../graph/runview";
 import type { BuilderState } from "../store/state";
 import { blockTitle } from "../texts";
 import { categoryToken } from "./kinds";
@@ -38,7 +39,7 @@ export function readBoxes(nodes: ReadonlyMap<string, InternalNode<Node>>, state:
       colour: color(isNote ? "--note-line" : categoryToken(spec?.category ?? "")),
       label: block ? blockTitle(block, spec) : "",
       selected: node.selected === true,
-      state: state.run?.blocks[node.id]?.state ?? "idle",
+      state: cardState(state.run?.blocks[node.id]),
     });
   }
   return boxes;

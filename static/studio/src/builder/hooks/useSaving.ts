@@ -7,6 +7,7 @@ import { adoptPending } from "../store/queue";
 import { withSync } from "../store/state";
 
 const LOOK_FOR_LEFTOVERS_MS = 5000;
+const LOOK_FOR_EDITS_MS = 10_000;
 
 export function useSaving(): void {
   const { store, saver } = useBuilder();
@@ -19,9 +20,14 @@ export function useSaving(): void {
 
   useEffect(() => {
     const flush = () => void saver.flush();
-    const onHidden = () => {
+    const onVisibility = () => {
       if (document.visibilityState === "hidden") flush();
+      else void saver.catchUp();
     };
+    // A bell may be lost; then the other tab's edits arrive a little later.
+    const look = setInterval(() => {
+      if (document.visibilityState === "visible") void saver.catchUp();
+    }, LOOK_FOR_EDITS_MS);
     const leftovers = setInterval(() => {
       const found = adoptPending(localStorage, store.getState().pipelineId, null);
       if (found.length === 0) return;
@@ -30,11 +36,12 @@ export function useSaving(): void {
       store.setState(withSync(state, startSync(base, version, [...found, ...pending], state.catalog)));
     }, LOOK_FOR_LEFTOVERS_MS);
     window.addEventListener("online", flush);
-    document.addEventListener("visibilitychange", onHidden);
+    document.addEventListener("visibilitychange", onVisibility);
     return () => {
       clearInterval(leftovers);
+      clearInterval(look);
       window.removeEventListener("online", flush);
-      document.removeEventListener("visibilitychange", onHidden);
+      document.removeEventListener("visibilitychange", onVisibility);
     };
   }, [store, saver]);
 }

@@ -51,11 +51,10 @@ function togglePanel({ store }: Pick<BuilderContextValue, "store">, panel: "outl
   store.setState({ panel: store.getState().panel === panel ? null : panel });
 }
 
+/** Keys belong to the field in focus, and to an open dialog or menu even when nothing in it has the focus. */
 function isTyping(target: EventTarget | null): boolean {
-  return (
-    target instanceof HTMLElement &&
-    target.closest("input, textarea, select, [contenteditable], dialog, [role=menu]") !== null
-  );
+  if (document.querySelector("dialog[open], [role=menu]")) return true;
+  return target instanceof HTMLElement && target.closest("input, textarea, select, [contenteditable]") !== null;
 }
 
 export function useShortcuts(): void {

@@ -1,9 +1,10 @@
 /** What the last run made of the selected block: state, reason, time, numbers, error. */
-import { asMessage } from "../../graph/runview";
+import { asMessage, cardState } from "../../graph/runview";
 import { t } from "../../i18n";
 import { formatDuration, formatMetric } from "../../lib/format";
 import { StatusBadge } from "../../ui";
 import { useBuilderState } from "../store/context";
+import { isActive } from "../store/runs";
 import { tMessage, words } from "../texts";
 
 export function BlockResult({ id }: { id: string }) {
@@ -11,17 +12,19 @@ export function BlockResult({ id }: { id: string }) {
   const number = useBuilderState((state) => state.run?.number);
   const runId = useBuilderState((state) => state.run?.id);
   const projectId = useBuilderState((state) => state.projectId);
+  const active = useBuilderState((state) => isActive(state.run));
   const planned = useBuilderState((state) => state.plan[id]);
   if (!block || !runId) return null;
+  const state = cardState(block);
   const metrics = Object.entries(block.metrics ?? {});
   return (
     <section className="inspector-result">
       <h3>
         {t("Run {number}", { number: String(number) })}
-        <StatusBadge status={block.state} />
+        <StatusBadge status={state === "idle" ? "waiting" : state} />
         <a href={`/p/${projectId}/runs/${runId}`}>{t("Open the run")}</a>
       </h3>
-      {block.error && (
+      {block.error && state === "failed" && (
         <p className="field-error">
           {t(block.error.template ?? block.error.message, block.error.values)}
           {block.error.hint && (
@@ -30,7 +33,7 @@ export function BlockResult({ id }: { id: string }) {
         </p>
       )}
       {block.reason && <p className="muted small">{tMessage(asMessage(block.reason))}</p>}
-      {planned?.state === "will_run" && planned.reason && (
+      {!active && planned?.state === "will_run" && planned.reason && (
         <p className="muted small">
           {t("A next run computes this block: {reason}", { reason: tMessage(asMessage(planned.reason)) })}
         </p>

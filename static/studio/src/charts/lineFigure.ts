@@ -128,6 +128,7 @@ export function lineFigure(
     ...(base.yaxis as object),
     type: options.yLog ? "log" : "linear",
     exponentformat: "power",
+    minexponent: 6,
     ...(range ? { range, autorange: false } : { autorange: true }),
   };
   const xaxis = {

@@ -102,10 +102,8 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [DATA / "templates"],
+        "APP_DIRS": True,
         "OPTIONS": {
-            "loaders": [
-                ("django.template.loaders.cached.Loader", ["django.template.loaders.filesystem.Loader"]),
-            ],
             "context_processors": ["django.template.context_processors.request", "webapp.shell.context.shell"],
         },
     }

@@ -5,11 +5,14 @@ Who gets in is decided before, by ``webapp.security.DenyByDefault``; who may do 
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
-from ninja.errors import HttpError, ValidationError
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.security import HttpBearer, django_auth
 
-from webapp.api.errors import ApiError, error_response, not_found
+from webapp.api.errors import ApiError, error_response, not_found, not_logged_in
 from webapp.api.validation import validation_error
 
 ROUTERS = (
@@ -23,11 +26,21 @@ ROUTERS = (
     "webapp.artifacts.models_api.router",
 )
 
+
+class ApiKey(HttpBearer):
+    """An API key. ``DenyByDefault`` has checked it already; this names it in the description of the API."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Any:
+        """The owner of the key."""
+        return request.user if request.user.is_authenticated else None
+
+
 api = NinjaAPI(
     title="DeepSeek Studio",
     version="1",
     description="Everything the browser does. Programs send `Authorization: Bearer dsk_...`.",
     urls_namespace="api",
+    auth=[ApiKey(), django_auth],
 )
 for name in ROUTERS:
     api.add_router("", name)
@@ -37,6 +50,12 @@ for name in ROUTERS:
 def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """The first thing that does not fit the description of the endpoint."""
     return error_response(request, validation_error(error.errors))
+
+
+@api.exception_handler(AuthenticationError)
+def unknown(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    """Nobody the API knows."""
+    return error_response(request, not_logged_in())
 
 
 @api.exception_handler(HttpError)

@@ -38,6 +38,16 @@ function show(value: unknown): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
+/** Values that are words of the studio (kinds, ports, tasks), not of a person: they are translated too. */
+const WORDS = new Set(["kind", "kinds", "port", "takes", "given", "taken", "task"]);
+
+function showWords(value: string): string {
+  return value
+    .split(", ")
+    .map((word) => texts[word] ?? texts[word.replace(/_/g, " ")] ?? word)
+    .join(texts[", "] ?? ", ");
+}
+
 /** The text for an English template, with `{name}` filled from `values`. */
 export function t(template: string, values?: Values): string {
   const text = texts[template] ?? template;
@@ -45,7 +55,7 @@ export function t(template: string, values?: Values): string {
     return text;
   }
   return text.replace(/\{(\w+)(?:[:!][^{}]*)?\}/g, (whole, name: string) =>
-    name in values ? show(values[name]) : whole,
+    name in values ? (WORDS.has(name) ? showWords(show(values[name])) : show(values[name])) : whole,
   );
 }
 

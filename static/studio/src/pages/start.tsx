@@ -63,9 +63,14 @@ export default function Start({ project, workspace }: PageProps) {
           </p>
         )}
       </Step>
-      {file?.status === "ready" && <Choose file={file} projectId={projectId} />}
+      {file?.status === "ready" && isReadable(file) && <Choose file={file} projectId={projectId} />}
     </div>
   );
+}
+
+/** False while the file has to be corrected before anything can be trained on it; a wrong target can be chosen here. */
+function isReadable(file: DataFile): boolean {
+  return findingsOf(file).problems.every((problem) => problem.severity !== "error" || problem.field === "target");
 }
 
 interface StepProps {

@@ -37,7 +37,7 @@ export const CardPorts = memo(function CardPorts({ id, inputs, outputs }: CardPo
             address={`${id}.${output.name}`}
             kind={output.kind}
             side="output"
-            hint={t("{port}: gives {kind}", { port: output.name, kind: t(output.kind) })}
+            hint={t("{port}: gives {kind}", { port: words(output.name), kind: t(output.kind) })}
           />
         ))}
       </div>
@@ -47,10 +47,10 @@ export const CardPorts = memo(function CardPorts({ id, inputs, outputs }: CardPo
 
 function inputHint(input: InputPort): string {
   const kinds = input.kinds.map((kind) => t(kind)).join(", ");
-  if (input.many) return t("{port}: takes several {kind}", { port: input.name, kind: kinds });
+  if (input.many) return t("{port}: takes several {kind}", { port: words(input.name), kind: kinds });
   return input.optional
-    ? t("{port}: takes {kind}, optional", { port: input.name, kind: kinds })
-    : t("{port}: takes {kind}", { port: input.name, kind: kinds });
+    ? t("{port}: takes {kind}, optional", { port: words(input.name), kind: kinds })
+    : t("{port}: takes {kind}", { port: words(input.name), kind: kinds });
 }
 
 interface PortProps {

@@ -4,7 +4,7 @@ import { t } from "../../i18n";
 import { Icon, type IconName } from "../../ui";
 import { focusBlock } from "../store/commands";
 import { useBuilder, useBuilderState } from "../store/context";
-import { blockTitle, problemHint, tMessage } from "../texts";
+import { blockTitle, problemHint, tMessage, words } from "../texts";
 
 const LOOK: Readonly<Record<Severity, { icon: IconName; label: () => string }>> = {
   error: { icon: "error", label: () => t("Error") },
@@ -45,7 +45,7 @@ export function Problems() {
                 {block && (
                   <small>
                     {blockTitle(block, catalog.blocks[block.type])}
-                    {problem.field && ` · ${problem.field}`}
+                    {problem.field && ` · ${t(words(problem.field))}`}
                   </small>
                 )}
               </span>

@@ -25,6 +25,9 @@ export function FileProblems({ file }: { file: DataFile }) {
           tone={problem.severity === "error" ? "danger" : problem.severity === "warning" ? "warn" : "neutral"}
         >
           {tError(problem)}
+          {problem.hint && (
+            <div className="muted">{t(problem.hint_template ?? problem.hint, problem.values ?? {})}</div>
+          )}
         </Notice>
       ))}
       {skipped.length > 0 && (

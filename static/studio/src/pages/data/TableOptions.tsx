@@ -158,6 +158,9 @@ export function typeLabel(type: string): string {
 export function ColumnTable({ file, disabled, onChange }: TableOptionsProps) {
   const { columns } = findingsOf(file);
   const own = (file.corrections?.columns ?? {}) as Record<string, string>;
+  const present = new Set(columns.map((column) => column.name));
+  const leftOut = Object.keys(own).filter((name) => own[name] === "ignore" && !present.has(name));
+  const rows = [...columns, ...leftOut.map((name) => ({ name, type: "ignore", missing: null, unique: null }))];
   return (
     <div className="table-scroll">
       <table className="table">
@@ -170,7 +173,7 @@ export function ColumnTable({ file, disabled, onChange }: TableOptionsProps) {
           </tr>
         </thead>
         <tbody>
-          {columns.map((column) => (
+          {rows.map((column) => (
             <tr key={column.name}>
               <td>{column.name}</td>
               <td style={{ width: 190 }}>

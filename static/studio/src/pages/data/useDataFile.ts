@@ -23,7 +23,12 @@ export function useDataFile(id: string | null, projectId: string): Loaded<DataFi
   return loaded;
 }
 
-type Problem = Pick<StudioErrorJson, "message" | "template" | "values"> & { severity: "error" | "warning" | "info" };
+type Problem = Pick<StudioErrorJson, "message" | "template" | "values"> & {
+  severity: "error" | "warning" | "info";
+  field?: string | null;
+  hint?: string | null;
+  hint_template?: string | null;
+};
 
 /** What the inspection found in a file. */
 export interface Findings {

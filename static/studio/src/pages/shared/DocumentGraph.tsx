@@ -102,7 +102,7 @@ function BlockBox({ box, title, type, run, showRun, change, selected, onSelect }
     <>
       <span className={styles.title}>
         {showRun && <Icon name={STATE_ICONS[state] ?? "clock"} size={14} />}
-        <b>{title}</b>
+        <b translate="no">{title}</b>
       </span>
       <span className={styles.sub}>{showRun ? describe(run) : type}</span>
       {share !== null && (

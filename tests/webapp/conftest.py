@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from babel.messages.mofile import write_mo
@@ -29,7 +30,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 def quiet_bells() -> Any:
     """Wake-ups within this process; no Redis is needed."""
     layers = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-    with override_settings(CHANNEL_LAYERS=layers):
+    with override_settings(CHANNEL_LAYERS=layers), mock.patch("webapp.celery.Ringer.ring"):
         yield
 
 

@@ -22,6 +22,7 @@ SPACING_S = 0.025
 QUIET_S = 2.0
 """Pause after a failure."""
 SEND_TIMEOUT_S = 2.0
+MAX_WAITING = 1_000
 
 
 def ring_after_commit(run_id: UUID) -> None:
@@ -78,6 +79,14 @@ class Bell:
         wait = max(self._last.get(key, 0.0) + SPACING_S, self._quiet_until) - time.monotonic()
         self._loop.call_later(max(wait, 0.0), lambda: asyncio.ensure_future(self._send(key)))
 
+    def _again(self, key: tuple[str, str], message: dict[str, Any]) -> None:
+        """Try a message again after the pause, unless too many wait already or a newer one does."""
+        with self._lock:
+            if key in self._waiting or len(self._waiting) > MAX_WAITING:
+                return
+            self._waiting[key] = message
+        self._schedule(key)
+
     async def _send(self, key: tuple[str, str]) -> None:
         with self._lock:
             message = self._waiting.pop(key)
@@ -89,12 +98,14 @@ class Bell:
         if layer is None:
             return
         try:
-            await asyncio.wait_for(layer.group_send(key[0], message), SEND_TIMEOUT_S)
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await layer.group_send(key[0], message)
         except Exception as error:  # noqa: BLE001  (whatever breaks a bell, the effect is the same: nobody hears it)
             self._quiet_until = time.monotonic() + QUIET_S
             if not self._failing:
                 log.warning("Wake-ups are not sent, pages look by themselves: %s", str(error) or type(error).__name__)
             self._failing = True
+            self._again(key, message)
         else:
             self._failing = False
 

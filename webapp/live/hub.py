@@ -31,6 +31,8 @@ KEEP_EVENTS = 4_000
 KEEP_BYTES = 4 * 2**20
 READ_EVENTS = 1_000
 RECONNECT_S = 1.0
+JOIN_TIMEOUT_S = 2.0
+KINDS = ("runs", "pipelines", "data", "models")
 
 Rows = list[tuple[int, str]]
 
@@ -93,8 +95,10 @@ class Tail:
                 log.warning("Run %s cannot be read, its watchers wait: %s", self.run_id.hex, error)
             # Many watchers get fewer, larger batches: each costs a message and its acknowledgement for every one.
             await asyncio.sleep(min(len(self.watchers) * SPACING_PER_WATCHER_S, MAX_SPACING_S))
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.bell.wait(), POLL_S)
+            # Not wait_for: in Python 3.11 it can swallow a cancellation, and the tail would go on for ever.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_S):
+                    await self.bell.wait()
             self.bell.clear()
 
     async def _read(self) -> None:
@@ -121,6 +125,7 @@ class Hub:
         self._projects: dict[UUID, set[Callable[[dict[str, Any]], None]]] = {}
         self._listener: asyncio.Task[None] | None = None
         self._channel: str | None = None
+        self._order = asyncio.Lock()
 
     async def watch_run(self, run_id: UUID, watcher: asyncio.Event) -> Tail:
         """The tail of a run; the event is set when it has something new."""
@@ -174,8 +179,7 @@ class Hub:
                 self._channel = await layer.new_channel("hub")
                 for group in self._groups():
                     await layer.group_add(group, self._channel)
-                for tail in self._tails.values():
-                    tail.bell.set()
+                self._catch_up()
                 failing = False
                 while True:
                     self._hear(await layer.receive(self._channel))
@@ -186,20 +190,33 @@ class Hub:
                 self._channel = None
                 await asyncio.sleep(RECONNECT_S)
 
+    def _catch_up(self) -> None:
+        """Wake-ups may have been missed: let everybody look."""
+        for tail in self._tails.values():
+            tail.bell.set()
+        for tells in self._projects.values():
+            for tell in list(tells):
+                for kind in KINDS:
+                    tell({"type": "changed", "what": kind, "id": ""})
+
     def _groups(self) -> list[str]:
         return [run_group(run_id) for run_id in self._tails] + [project_group(pk) for pk in self._projects]
 
     async def _join(self, group: str) -> None:
         if self._listener is None or self._listener.done():
             self._listener = asyncio.create_task(self._listen())
-        if self._channel is not None:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(get_channel_layer().group_add(group, self._channel), 1.0)
+        async with self._order:
+            if self._channel is not None:
+                with contextlib.suppress(Exception):
+                    async with asyncio.timeout(JOIN_TIMEOUT_S):
+                        await get_channel_layer().group_add(group, self._channel)
 
     async def _leave(self, group: str) -> None:
-        if self._channel is not None:
-            with contextlib.suppress(Exception):
-                await asyncio.wait_for(get_channel_layer().group_discard(group, self._channel), 1.0)
+        async with self._order:  # a leave never overtakes the join of whoever came meanwhile
+            if self._channel is not None and group not in self._groups():
+                with contextlib.suppress(Exception):
+                    async with asyncio.timeout(JOIN_TIMEOUT_S):
+                        await get_channel_layer().group_discard(group, self._channel)
 
 
 _hubs: dict[asyncio.AbstractEventLoop, Hub] = {}

@@ -95,11 +95,12 @@ def _thin(columns: Columns, points: int) -> Columns:
     steps, times, lows, highs, lasts = columns
     ends = [min(at + width, count) for at in range(0, count, width)]
     starts = range(0, count, width)
+    least, greatest = (_least, _greatest) if math.isnan(sum(lows)) or math.isnan(sum(highs)) else (min, max)
     return [
         array("d", [steps[end - 1] for end in ends]),
         array("d", [times[end - 1] for end in ends]),
-        array("d", [_least(lows[a:b]) for a, b in zip(starts, ends, strict=True)]),
-        array("d", [_greatest(highs[a:b]) for a, b in zip(starts, ends, strict=True)]),
+        array("d", [least(lows[a:b]) for a, b in zip(starts, ends, strict=True)]),
+        array("d", [greatest(highs[a:b]) for a, b in zip(starts, ends, strict=True)]),
         array("d", [lasts[end - 1] for end in ends]),
     ]
 

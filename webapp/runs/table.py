@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, FilteredRelation, Q, QuerySet
 
 from webapp.api.errors import ApiError
 from webapp.runs.models import Run, RunValue, Status
@@ -113,9 +113,8 @@ def _sorted(rows: QuerySet[Run], sort: str) -> QuerySet[Run]:
     elif name in COLUMNS:
         key = F(name)
     else:
-        cells = RunValue.objects.filter(run=OuterRef("pk"), address=name)
-        rows = rows.annotate(sort_number=Subquery(cells.values("number")), sort_text=Subquery(cells.values("text")))
-        number, text = F("sort_number"), F("sort_text")
+        rows = rows.annotate(cell=FilteredRelation("values", condition=Q(values__address=name)))
+        number, text = F("cell__number"), F("cell__text")
         if falling:
             return rows.order_by(number.desc(nulls_last=True), text.desc(nulls_last=True), "-created")
         return rows.order_by(number.asc(nulls_last=True), text.asc(nulls_last=True), "-created")

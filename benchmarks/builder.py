@@ -129,10 +129,11 @@ def make_page(dist: Path) -> str:
         "csrf": "x",
         "pipelineId": "pipeline",
     }
+    island = f"<div id='island' data-page='builder' data-props='{json.dumps(props)}'></div>"
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{styles}'
         "<style>body{margin:0}body #island#island{height:100vh}.page{height:100vh!important}</style></head>"
-        f"<body data-page='builder'><main class='page'><div id='island' data-page='builder' data-props='{json.dumps(props)}'></div></main>"
+        f"<body data-page='builder'><main class='page'>{island}</main>"
         f'<script type="module" src="/static/dist/{entry["file"]}"></script></body></html>'
     )
 

@@ -2,16 +2,8 @@
  * The canvas: React Flow with our cards, wires, search and drops.
  */
 import "@xyflow/react/dist/style.css";
-import {
-  Background,
-  BackgroundVariant,
-  type EdgeChange,
-  ReactFlow,
-  SelectionMode,
-  useReactFlow,
-  useStore,
-} from "@xyflow/react";
-import { type DragEvent, type MouseEvent, useCallback, useEffect, useMemo, useState } from "react";
+import { type EdgeChange, ReactFlow, SelectionMode, useReactFlow, useStore } from "@xyflow/react";
+import { type DragEvent, type MouseEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { GRID } from "../../graph/place";
 import { t } from "../../i18n";
 import { usePasteAndDrop } from "../hooks/useDropFiles";
@@ -20,6 +12,7 @@ import { useBuilder, useBuilderState } from "../store/context";
 import { BlockCard, FarContext } from "./BlockCard";
 import { BlockTools } from "./BlockTools";
 import { CanvasControls } from "./CanvasControls";
+import { DotGrid } from "./DotGrid";
 import { MiniMap } from "./MiniMap";
 import { BLOCK_MIME } from "./mime";
 import { NoteCard } from "./NoteCard";
@@ -53,6 +46,10 @@ export function Canvas() {
   const { screenToFlowPosition } = useReactFlow<FlowNode, FlowEdge>();
   const drop = usePasteAndDrop();
   const labels = useMemo(ariaLabels, []);
+  const frame = useRef<HTMLDivElement>(null);
+  // While the view moves, the cards are one picture that the compositor shifts; at rest they are drawn sharply.
+  const onMoveStart = useCallback(() => frame.current?.classList.add("moving"), []);
+  const onMoveEnd = useCallback(() => frame.current?.classList.remove("moving"), []);
   const [startsFilled] = useState(() => nodes.length > 0);
   useFocusView();
 
@@ -96,12 +93,13 @@ export function Canvas() {
       className="canvas"
       data-connecting={connecting || undefined}
       data-far={far || undefined}
+      ref={frame}
       onDoubleClick={onDoubleClick}
       onDrop={onDrop}
       onDragOver={allowDrop}
     >
       <FarContext value={far}>
-        {far && <Overview />}
+        {far ? <Overview /> : <DotGrid />}
         <ReactFlow<FlowNode, FlowEdge>
           nodes={nodes}
           edges={far ? NO_EDGES : edges}
@@ -115,6 +113,8 @@ export function Canvas() {
           nodesConnectable={canEdit && !far}
           edgesReconnectable={canEdit}
           connectionRadius={28}
+          onMoveStart={onMoveStart}
+          onMoveEnd={onMoveEnd}
           snapToGrid
           snapGrid={snapGrid}
           minZoom={0.05}
@@ -129,9 +129,6 @@ export function Canvas() {
           proOptions={proOptions}
           ariaLabelConfig={labels}
         >
-          {!far && (
-            <Background variant={BackgroundVariant.Dots} gap={GRID * 1.5} size={1.2} color="var(--canvas-dots)" />
-          )}
           <BlockTools />
           <CanvasControls />
           <MiniMap />

@@ -1,5 +1,7 @@
 """A home for SDK tests: artifacts and cache are shared by the tests of a module."""
 
+import os
+
 import pytest
 
 from deepseek import local
@@ -15,3 +17,12 @@ def sdk(tmp_path_factory):
         local.catalog.cache_clear()
         yield home
     local.catalog.cache_clear()
+
+
+@pytest.fixture
+def one_cpu():
+    """One CPU for this process, so that a run has one thread: threads that wait for each other crawl when it is busy."""
+    cpus = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cpus)})
+    yield
+    os.sched_setaffinity(0, cpus)

@@ -1,6 +1,6 @@
 """The code of the first day, word for word, on a folder of 2,000 CIFAR-10 images.
 
-The quick one trains on 96 of them and the slow one on 1,600; all ten epochs of ResNet-18 run. In full it is
+The quick one trains on 64 of them and the slow one on 1,600; all ten epochs of ResNet-18 run. In full it is
 benchmarks/day_one.py.
 """
 
@@ -41,10 +41,11 @@ def pq_table(batch):
 @pytest.mark.parametrize(
     ("train_images", "reached"),
     [
-        pytest.param(96, 0.0, marks=pytest.mark.timeout(300)),
+        pytest.param(64, 0.0, marks=pytest.mark.timeout(300)),
         pytest.param(1_600, 0.3, marks=[pytest.mark.slow, pytest.mark.timeout(1_800)]),
     ],
 )
+@pytest.mark.usefixtures("one_cpu")
 def test_the_code_of_the_first_day_runs_as_written(home, tmp_path, monkeypatch, capsys, train_images, reached):
     monkeypatch.setenv("DEEPSEEK_OFFLINE", "1")
     monkeypatch.setenv("DEEPSEEK_DATASETS", str(cifar_folder(tmp_path, train_images)))

@@ -21,7 +21,7 @@ def sdk(tmp_path_factory):
 
 @pytest.fixture
 def one_cpu():
-    """One CPU for this process, so that a run has one thread: threads that wait for each other crawl when it is busy."""
+    """One CPU for this process: a run has one thread, since threads that wait for each other crawl when it is busy."""
     cpus = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cpus)})
     yield

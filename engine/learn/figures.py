@@ -23,7 +23,7 @@ def confusion_figure(matrix_KK: np.ndarray, classes: Sequence[str]) -> Figure:
         "x": list(classes),
         "y": list(classes),
         "z": matrix_KK.tolist(),
-        "colorscale": "Blues",
+        "colorscale": [[0, "#eef2fb"], [1, "#2746b8"]],
         "hovertemplate": "true %{y}<br>predicted %{x}<br>%{z}<extra></extra>",
         "xgap": 1,
         "ygap": 1,

@@ -27,7 +27,7 @@ class Outputs(NamedTuple):
     table: TableRef
 
 
-@block("data.profile", title="Profile", examples=[{}, {"columns": 2}])
+@block("data.profile", title="Column profile", examples=[{}, {"columns": 2}])
 def run(params: Params, *, dataset: DatasetRef, ctx: RunContext) -> Outputs:
     """Describe every column of a table, or the classes of a set of images.
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from webapp.accounts.models import User
 from webapp.accounts.secrets import keyed_hash, new_token
@@ -16,11 +17,11 @@ INVITATION_LIFETIME = timedelta(days=7)
 
 
 def create_workspace(user: User, name: str) -> Workspace:
-    """A workspace with its first owner and its first project."""
+    """A workspace with its first owner and its first project, named in the language of the moment."""
     with transaction.atomic():
         workspace = Workspace.objects.create(name=name)
         Membership.objects.create(workspace=workspace, user=user, role=Role.OWNER, can_run_code=True)
-        Project.objects.create(workspace=workspace, name=name)
+        Project.objects.create(workspace=workspace, name=_("First project"))
     return workspace
 
 

@@ -75,7 +75,7 @@ def test_a_member_gets_the_page_with_its_ids(path: str, people: Any, places: dic
     if path != "/account":
         assert props["workspace"] == {"id": places["w"], "name": "Lab", "role": "viewer", "canRunCode": False}
         assert f'aria-current="page">{current}</a>' in page
-    assert props["project"] == ({"id": places["p"], "name": "Lab"} if path.startswith("/p/") else None)
+    assert props["project"] == ({"id": places["p"], "name": "First project"} if path.startswith("/p/") else None)
 
 
 @pytest.mark.parametrize("path", [path for path in PAGES if path != "/account"])
@@ -125,7 +125,7 @@ def test_a_stranger_is_led_to_the_login_and_back() -> None:
 def test_the_navigation_names_workspace_and_project(people: Any) -> None:
     page = Caller(people.viewer).client.get(f"/p/{people.project.pk.hex}/runs").content.decode()
 
-    assert f'<a href="/w/{people.workspace.pk.hex}/">Lab</a>' in page
+    assert f'<a href="/w/{people.workspace.pk.hex}/" translate="no">Lab</a>' in page
     for text in ("Pipelines", "Runs", "Models", "Data", "Queue", "Members"):
         assert f">{text}</a>" in page
     assert '<a class="skip-link" href="#main">' in page

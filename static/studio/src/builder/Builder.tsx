@@ -15,6 +15,9 @@ import { Saver } from "./store/saver";
 import { createBuilderStore } from "./store/state";
 import "./styles/builder.css";
 import "./styles/canvas.css";
+import "./styles/card.css";
+import "./styles/inspector.css";
+import "./styles/palette.css";
 import "./styles/panels.css";
 import { Workspace } from "./Workspace";
 

@@ -83,7 +83,7 @@ function TablePreview({ preview, compact }: { preview: Extract<Preview, { kind: 
   return (
     <div>
       <div className="table-scroll preview-table">
-        <table className="table">
+        <table className="table" translate="no">
           <thead>
             <tr>
               {columns.map((column, at) => (
@@ -119,7 +119,7 @@ function Numbers({ values }: { values: Record<string, number> }) {
     <dl className="preview-numbers">
       {Object.entries(values).map(([name, value]) => (
         <div key={name}>
-          <dt>{name}</dt>
+          <dt>{t(name.replaceAll("_", " "))}</dt>
           <dd className="numeric">{formatMetric(value)}</dd>
         </div>
       ))}

@@ -9,6 +9,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { outputAt } from "../../graph/connections";
 import { splitAddress } from "../../graph/document";
 import type { Catalog, Operation, PipelineDocument, Point } from "../../graph/types";
+import { t } from "../../i18n";
 import { useBuilder, useBuilderState } from "../store/context";
 import { edit } from "../store/edits";
 import { type BuilderStore, documentOf, type Selection } from "../store/state";
@@ -142,6 +143,7 @@ function toEdge(document: PipelineDocument, catalog: Catalog, from: string, to: 
     id: `${from}>${to}`,
     type: "wire",
     source: source.block,
+    ariaLabel: t("Wire from {from} to {to}", { from, to }),
     sourceHandle: source.port,
     target: target.block,
     targetHandle: target.port,

@@ -70,7 +70,9 @@ export function Configuration({ run }: { run: Run }) {
                   <td>
                     <code>{name}</code>
                   </td>
-                  <td style={{ overflowWrap: "anywhere" }}>{valueText(value)}</td>
+                  <td style={{ overflowWrap: "anywhere" }} translate={typeof value === "string" ? "no" : undefined}>
+                    {valueText(value)}
+                  </td>
                 </tr>
               ))}
             </tbody>

@@ -71,10 +71,10 @@ function Output({ run, workspaceId, block, port, output, mayEdit }: OutputProps)
   const [registering, setRegistering] = useState(false);
   const files = Object.entries(manifest.data?.files ?? {}).filter(([name]) => name !== "preview.json");
   return (
-    <article className={styles.output} aria-label={`${titleOf(run.document, block)} ${port}`}>
+    <article className={styles.output} aria-label={`${titleOf(run.document, block)} ${t(port.replaceAll("_", " "))}`}>
       <header className={styles.outputHead}>
         <h3>
-          {titleOf(run.document, block)} <span className="muted">· {port}</span>
+          {titleOf(run.document, block)} <span className="muted">· {t(port.replaceAll("_", " "))}</span>
         </h3>
         <Badge>{t(kindLabel(output.kind))}</Badge>
         {output.kind === "model" && mayEdit && (

@@ -152,7 +152,7 @@ function Facts({ run, elapsed }: { run: Run; elapsed: number | null }) {
       {run.device && (
         <div>
           <dt>{t("Device")}</dt>
-          <dd>{run.device}</dd>
+          <dd translate="no">{run.device}</dd>
         </div>
       )}
       {(run.attempt ?? 0) > 1 && (

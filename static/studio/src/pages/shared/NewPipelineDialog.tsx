@@ -143,7 +143,7 @@ function Templates({ chosen, onChoose }: { chosen: string | null; onChoose: (tem
           onClick={() => onChoose(template)}
         >
           <span className={styles.picture}>
-            <DocumentGraph picture document={template.document} label={template.title} maxHeight={72} />
+            <DocumentGraph picture document={template.document} label={t(template.title)} maxHeight={72} />
           </span>
           <span className={styles.choiceText}>
             <b>{t(template.title)}</b>

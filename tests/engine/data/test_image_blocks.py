@@ -42,6 +42,14 @@ def folder(bench: Bench, files: dict[str, bytes], **params: object) -> image_fol
 PETS = {f"pets/{name}/{i}.png": png((i, 9, 200)) for name in ("cat", "dog") for i in range(3)}
 
 
+def test_digits_are_what_scikit_learn_loads() -> None:
+    from sklearn.datasets import load_digits
+
+    pixels, labels = digits.read_digits()
+    assert (pixels == load_digits().images).all()
+    assert (labels == load_digits().target).all()
+
+
 def test_digits_are_there_without_a_network(bench: Bench) -> None:
     made = digits.run(digits.Params(), ctx=bench).dataset
     view = open_images(made)

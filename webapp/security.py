@@ -47,6 +47,8 @@ class DenyByDefault:
             if error.status == 401 and not request.path.startswith(API) and request.method in SAFE:
                 return HttpResponseRedirect(f"{settings.LOGIN_URL}?{urlencode({'next': request.get_full_path()})}")
             return error_response(request, error)
+        except OSError as error:  # looking for the token reads the body, which may fill the disk
+            return error_response(request, error)
         return self._handler(request)
 
     def _admit(self, request: HttpRequest) -> None:

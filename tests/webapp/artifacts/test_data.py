@@ -79,6 +79,21 @@ def test_a_full_disk_is_507_and_leaves_nothing(upload: Any, monkeypatch: pytest.
     assert not Job.objects.exists()
 
 
+def test_a_disk_that_is_full_before_the_view_is_507_too(
+    people: Any, upload: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("django.core.files.uploadhandler.TemporaryFileUploadHandler.receive_data_chunk", full)
+    caller = Caller(people.editor, checks_csrf=True)
+    caller.client.get("/account")
+
+    status, _ = caller.upload(f"/projects/{people.project.pk.hex}/data", "a.csv", b"a\n1\n")
+
+    assert status == 507
+
+
 def test_a_correction_has_the_file_looked_at_again(people: Any, upload: Any) -> None:
     row = upload()[1]
     DataFile.objects.update(status="failed", error={"message": "no"})

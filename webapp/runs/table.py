@@ -87,8 +87,8 @@ def _comparison(project_id: Any, address: str, operator: str, value: str) -> Q:
     wanted = Q(text__iexact=value) if number is None else Q(**{f"number__{lookup}": number})
     # A list of ids by index, instead of one look-up for every run.
     known = RunValue.objects.filter(project_id=project_id, address=address)
-    ids = known.filter(wanted).values("run_id")
-    return Q(pk__in=known.values("run_id")) & ~Q(pk__in=ids) if operator == "!=" else Q(pk__in=ids)
+    cells = known.exclude(wanted) if operator == "!=" else known.filter(wanted)
+    return Q(pk__in=cells.values("run_id"))
 
 
 def _status(value: str) -> Q:

@@ -121,7 +121,7 @@ DATA_DIRS = [Path(folder) for folder in env.text("DEEPSEEK_DATA_DIRS", "").split
 
 UPLOAD_MAX_MIB = env.integer("UPLOAD_MAX_MIB", 4096, low=1, high=1 << 20)
 FILE_UPLOAD_TEMP_DIR = TEMPORARY
-FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+FILE_UPLOAD_HANDLERS = ["webapp.artifacts.uploads.TemporaryUpload"]
 # Bodies that are not uploads: pipeline documents are the largest.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 2**20
 

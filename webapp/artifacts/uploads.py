@@ -5,17 +5,32 @@ The file is only copied and hashed here; what is in it is looked at by a job, in
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from pathlib import Path
 from typing import Any
 
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
+from django.core.files.uploadhandler import TemporaryFileUploadHandler
 
 from webapp.api.errors import ApiError
 from webapp.artifacts import store
 from webapp.artifacts.models import Artifact
 
 MAX_NAME = 200
+
+
+class TemporaryUpload(TemporaryFileUploadHandler):
+    """Writes an upload to a temporary file; one that fills the disk gives its room back at once."""
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        """Write the next piece."""
+        try:
+            self.file.write(raw_data)
+        except OSError:
+            with contextlib.suppress(OSError):  # closing writes what is left, and removes the file in any case
+                self.file.close()
+            raise
 
 
 def keep_upload(workspace_id: uuid.UUID, upload: UploadedFile[Any]) -> tuple[Artifact, str]:

@@ -6,6 +6,7 @@ import errno
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from tests.webapp.support import Caller
 from webapp.artifacts import store
@@ -85,13 +86,14 @@ def test_a_disk_that_is_full_before_the_view_is_507_too(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("django.core.files.uploadhandler.TemporaryFileUploadHandler.receive_data_chunk", full)
+    monkeypatch.setattr("django.core.files.uploadedfile.TemporaryUploadedFile.write", full, raising=False)
     caller = Caller(people.editor, checks_csrf=True)
     caller.client.get("/account")
 
     status, _ = caller.upload(f"/projects/{people.project.pk.hex}/data", "a.csv", b"a\n1\n")
 
     assert status == 507
+    assert list(settings.TEMPORARY.iterdir()) == []
 
 
 def test_a_correction_has_the_file_looked_at_again(people: Any, upload: Any) -> None:

@@ -40,6 +40,19 @@ function merge(base: Record<string, unknown>, own: Record<string, unknown> | und
   return out;
 }
 
+/** The titles of the axes and the names that the studio gave, in the language of the page. */
+function inWords(layout: Record<string, unknown>): Record<string, unknown> {
+  const out = { ...layout };
+  for (const [key, axis] of Object.entries(layout)) {
+    const title = (axis as { title?: string | { text?: string } } | undefined)?.title;
+    const text = typeof title === "string" ? title : title?.text;
+    if (/^[xy]axis\d*$/.test(key) && text) {
+      out[key] = { ...(axis as object), title: { ...(typeof title === "object" ? title : {}), text: t(text) } };
+    }
+  }
+  return out;
+}
+
 /** Figure and theme in one: later x and y axes get the theme too, and a heat map the accent's scale. */
 export function themedFigure(figure: PlotlyFigureJson): PlotlyFigureJson {
   const base = baseLayout();
@@ -61,7 +74,12 @@ export function themedFigure(figure: PlotlyFigureJson): PlotlyFigureJson {
         }
       : trace,
   );
-  return { data, layout: { ...layout, autosize: false } };
+  return { data: data.map(named), layout: { ...inWords(layout), autosize: false } };
+}
+
+/** A name of the studio's own, such as "chance", is a text; the name of a class stays. */
+function named<Trace extends PlotlyFigureJson["data"][number]>(trace: Trace): Trace {
+  return trace.name === "chance" ? { ...trace, name: t("chance") } : trace;
 }
 
 export function PlotlyFigure({ figure, label, height = 360, onPoint }: PlotlyFigureProps) {

@@ -11,3 +11,9 @@ declare module "plotly.js/src/traces/scattergl/strict" {
   const trace: PlotlyModule;
   export default trace;
 }
+declare module "plotly.js/lib/locales/zh-cn" {
+  import type { PlotlyModule } from "plotly.js/lib/core";
+
+  const locale: PlotlyModule;
+  export default locale;
+}

@@ -96,7 +96,10 @@ function Facts({ model, projectId, workspaceId }: FactsProps) {
     [t("Architecture"), facts.architecture],
     [t("Input"), facts.shape ? facts.shape.join(" × ") : facts.columns.slice(0, 12).join(", ")],
     [t("Classes"), facts.labels.slice(0, 20).join(", ")],
-    ...Object.entries(facts.metrics).map(([name, value]): [string, string] => [name, formatMetric(value)]),
+    ...Object.entries(facts.metrics).map(([name, value]): [string, string] => [
+      t(name.replaceAll("_", " ")),
+      formatMetric(value),
+    ]),
     [t("Registered"), formatDate(model.created)],
   ];
   return (

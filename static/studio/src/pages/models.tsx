@@ -63,7 +63,9 @@ export default function Models({ project }: PageProps) {
                     </td>
                     <td>{taskLabel(facts.task)}</td>
                     <td>{facts.architecture}</td>
-                    <td className="numeric">{name ? `${name} ${formatMetric(facts.metrics[name])}` : "–"}</td>
+                    <td className="numeric">
+                      {name ? `${t(name.replaceAll("_", " "))} ${formatMetric(facts.metrics[name])}` : "–"}
+                    </td>
                     <td className="numeric">{model.size ? formatBytes(model.size) : "–"}</td>
                     <td className="muted">{formatAge(model.created)}</td>
                   </tr>

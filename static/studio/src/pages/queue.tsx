@@ -169,7 +169,8 @@ function Workers({ workers, running }: { workers: QueueJson["workers"]; running:
                       </span>
                     </td>
                     <td>
-                      {device.name || device.type} <span className="muted">{`${device.type}:${device.index}`}</span>
+                      <span translate="no">{device.name || device.type}</span>{" "}
+                      <span className="muted" translate="no">{`${device.type}:${device.index}`}</span>
                     </td>
                     <td className="muted">{device.memory_mib ? formatBytes(device.memory_mib * 2 ** 20) : "–"}</td>
                     <td>

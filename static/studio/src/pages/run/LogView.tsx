@@ -130,7 +130,7 @@ function Lines({ lines, focusSeq, height }: { lines: LogLine[]; focusSeq: number
             style={{ top: (first + index) * ROW }}
           >
             <time>{formatTime(line.t)}</time>
-            <b>{line.block ?? ""}</b>
+            <b translate="no">{line.block ?? ""}</b>
             <span title={lineText(line)}>{lineText(line)}</span>
           </div>
         ))}

@@ -1,4 +1,4 @@
-"""The connection goes, the server goes, a second tab writes too: nothing is lost and nothing is overwritten silently."""
+"""The connection goes, the server goes, a second tab writes too: nothing is lost, nothing overwritten silently."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_curves_are_complete_after_the_browser_was_offline(world, open_page):
     from playwright.sync_api import expect
 
     epochs = 150
-    run = world.api_run({**digits(epochs), "name": "offline"})
+    run = world.api_run({**digits(epochs), "name": "离线"})
     page = open_page()
     page.goto(f"/p/{world.project}/runs/{run}")
     wait_for_points(page, "train.loss", 20)
@@ -75,7 +75,7 @@ def test_curves_are_complete_after_the_browser_was_offline(world, open_page):
 def test_edits_made_offline_are_saved_when_the_connection_is_back(world, open_page):
     from playwright.sync_api import expect
 
-    pipeline = world.new_pipeline(placed("edits"), "edits")
+    pipeline = world.new_pipeline(placed("编辑"), "编辑")
     page = open_page()
     page.goto(f"/p/{world.project}/pipelines/{pipeline}")
     expect(node(page, "train")).to_be_visible()
@@ -92,7 +92,7 @@ def test_edits_made_offline_are_saved_when_the_connection_is_back(world, open_pa
 def test_two_tabs_on_one_pipeline_end_with_the_same_and_lose_nothing(world, open_page):
     from playwright.sync_api import expect
 
-    pipeline = world.new_pipeline(placed("two tabs"), "two tabs")
+    pipeline = world.new_pipeline(placed("两个窗口"), "两个窗口")
     first, second = open_page(), open_page()
     for page in (first, second):
         page.goto(f"/p/{world.project}/pipelines/{pipeline}")
@@ -118,7 +118,7 @@ def test_two_tabs_on_one_pipeline_end_with_the_same_and_lose_nothing(world, open
 def test_an_edit_of_a_block_that_another_tab_deleted_is_refused_aloud(world, open_page):
     from playwright.sync_api import expect
 
-    pipeline = world.new_pipeline(placed("deleted"), "deleted")
+    pipeline = world.new_pipeline(placed("已删除"), "已删除")
     page = open_page()
     page.goto(f"/p/{world.project}/pipelines/{pipeline}")
     expect(node(page, "train")).to_be_visible()
@@ -146,7 +146,7 @@ def test_the_page_goes_on_when_the_web_server_is_killed_in_the_middle_of_a_run(o
     with Api(studio) as api:
         page = context.new_page()
         page.goto(studio.new_link())
-        run = api.submit({**digits(epochs), "name": "killed"})
+        run = api.submit({**digits(epochs), "name": "中断"})
         page.goto(f"{studio.url}/p/{api.project}/runs/{run}")
         wait_for_points(page, "train.loss", 20)
         studio.children()["web"].kill()

@@ -59,8 +59,8 @@ def test_a_pipeline_is_built_and_run_with_the_keyboard_only(world, open_page):
     from playwright.sync_api import expect
 
     page = open_page()
-    empty = {**digits(), "name": "keyboard", "blocks": {}, "wires": []}
-    page.goto(f"/p/{world.project}/pipelines/{world.new_pipeline(empty, 'keyboard')}")
+    empty = {**digits(), "name": "键盘", "blocks": {}, "wires": []}
+    page.goto(f"/p/{world.project}/pipelines/{world.new_pipeline(empty, '键盘')}")
     page.wait_for_selector(".react-flow__pane")
     for count, name in enumerate(("digits", "perceptron", "train a classifier"), 1):
         add(page, name)

@@ -28,6 +28,7 @@ class World:
         self.studio, self.api = api.studio, api
         self.workspace = self.call("POST", "/workspaces", name="实验室")["id"]
         self.project = self.call("GET", f"/workspaces/{self.workspace}/projects")["items"][0]["id"]
+        self.call("PATCH", f"/projects/{self.project}", name="第一个项目")
         self.data = self.upload(TABLE, table())["id"]
         self.images = self.upload(ZIP, image_folders())["id"]
         document = named(digits(3), "手写数字")

@@ -14,6 +14,7 @@ from webapp.pipelines.changes import create_pipeline
 from webapp.pipelines.models import Pipeline
 
 COLUMN_PX, ROW_PX = 320, 420
+VERY_FEW_ROWS, FEW_ROWS = 500, 4_000
 Steps = list[dict[str, Any]]
 
 
@@ -52,7 +53,7 @@ def _table(row: DataFile, target: str | None, task: str) -> Steps:
         _add("split", "data.split", 1, 0, {} if task == "classification" else {"stratify": False}),
         _add("prepare", "data.normalise", 2, 0),
         _add("model", "model.mlp", 2, 1),
-        _add("train", f"train.{kind}", 3, 0),
+        _add("train", f"train.{kind}", 3, 0, _schedule(row)),
         _add("evaluate", f"evaluate.{kind}", 4, 0),
         _wire("data.dataset", "split.dataset"),
         _wire("split.train", "prepare.dataset"),
@@ -62,6 +63,14 @@ def _table(row: DataFile, target: str | None, task: str) -> Steps:
         _wire("train.model", "evaluate.model"),
         _wire("split.test", "evaluate.dataset"),
     ]
+
+
+def _schedule(row: DataFile) -> dict[str, Any]:
+    """Few rows make few steps an epoch: train for longer, in smaller batches, so that the model has time to learn."""
+    count = int((row.inspection or {}).get("count") or 0)
+    if count >= FEW_ROWS:
+        return {}
+    return {"epochs": 60, "batch_size": 16} if count < VERY_FEW_ROWS else {"epochs": 30, "batch_size": 32}
 
 
 def _images(row: DataFile) -> Steps:

@@ -93,7 +93,8 @@ async def watch(port: int, cookie: str, run_id: str, count: int, points: int) ->
 
     from engine.events import unpack_points
 
-    delays: list[float] = []
+    delays: list[tuple[float, float]] = []
+    opened: list[float] = []
 
     async def one() -> int:
         origin = f"http://localhost:{port}"
@@ -102,6 +103,7 @@ async def watch(port: int, cookie: str, run_id: str, count: int, points: int) ->
         seen = after = 0
         async with websockets.connect(url, origin=origin, additional_headers=headers, max_size=None) as socket:
             await socket.send(json.dumps({"type": "subscribe", "after": 0}))
+            opened.append(time.time())
             async for text in socket:
                 now = time.time()
                 message = json.loads(text)
@@ -115,14 +117,16 @@ async def watch(port: int, cookie: str, run_id: str, count: int, points: int) ->
                     if event["type"] == "metrics":
                         made = unpack_points(event)[2]
                         seen += len(made)
-                        delays.extend((now - at) * 1e3 for at in made)
+                        delays.extend((at, (now - at) * 1e3) for at in made)
         return seen
 
     counts = await asyncio.gather(*(one() for _ in range(count)))
     assert counts == [points] * count, "every watcher must get every point"
-    delays.sort()
-    picked = {f"p{q}_ms": round(delays[int(len(delays) * q / 100)], 1) for q in (50, 95, 99)}
-    return {"watchers": count, "points": points, **picked, "max_ms": round(delays[-1], 1)}
+    # A point that was made before the last watcher came says nothing about the way to it.
+    counted = sorted(delay for at, delay in delays if at > max(opened))
+    assert len(counted) > len(delays) / 2, "the watchers came too late: take more seconds"
+    picked = {f"p{q}_ms": round(counted[int(len(counted) * q / 100)], 1) for q in (50, 95, 99)}
+    return {"watchers": count, "points": points, **picked, "max_ms": round(counted[-1], 1)}
 
 
 def start(home: Path, port: int, environment: dict[str, str]) -> list[subprocess.Popen[bytes]]:

@@ -73,7 +73,7 @@ def test_a_semicolon_table_in_gb18030_becomes_a_model_that_predicts(world, open_
     for name in ("山鸢尾", "变色鸢尾", "维吉尼亚鸢尾"):
         expect(tried).to_contain_text(name)
     choose(page, "other.csv", b"a;b\n1;2\n")
-    expect(tried.locator(".notice, [role=alert]")).to_contain_text("花瓣", timeout=30_000)
+    expect(tried.locator(".notice, [role=alert]")).to_contain_text("编号日期 is missing", timeout=30_000)
 
 
 def test_a_corrupt_image_is_left_out_by_name_and_the_rest_trains(world, open_page):

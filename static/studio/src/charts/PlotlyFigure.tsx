@@ -41,7 +41,7 @@ function merge(base: Record<string, unknown>, own: Record<string, unknown> | und
 }
 
 /** The titles of the axes and the names that the studio gave, in the language of the page. */
-function inWords(layout: Record<string, unknown>): Record<string, unknown> {
+export function inWords(layout: Record<string, unknown>): Record<string, unknown> {
   const out = { ...layout };
   for (const [key, axis] of Object.entries(layout)) {
     const title = (axis as { title?: string | { text?: string } } | undefined)?.title;

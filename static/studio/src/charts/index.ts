@@ -6,7 +6,7 @@ export { decodeSeries, joinTail, type Series, stepsPerEpoch } from "./curves";
 export { LineChart } from "./LineChart";
 export { type ChartLine, type ChartOptions, DEFAULT_OPTIONS } from "./lineFigure";
 export { loadPlotly } from "./loadPlotly";
-export { PlotlyFigure } from "./PlotlyFigure";
+export { inWords, PlotlyFigure } from "./PlotlyFigure";
 export { PreviewView } from "./PreviewView";
 export { Sparkline } from "./Sparkline";
 export { seriesToken } from "./theme";

@@ -82,7 +82,7 @@ function TablePreview({ preview }: { preview: Extract<Preview, { kind: "table" }
   const columns = preview.columns.slice(0, 4);
   return (
     <div className="block-preview">
-      <table className="block-table">
+      <table className="block-table" translate="no">
         <thead>
           <tr>
             {columns.map((column) => (

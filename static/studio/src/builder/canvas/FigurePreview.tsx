@@ -1,6 +1,7 @@
 /** A Plotly figure as a small picture on a card: drawn once into an image, so the canvas stays light. */
 import { useEffect, useState } from "react";
 import { loadPlotly } from "../../charts/loadPlotly";
+import { inWords } from "../../charts/PlotlyFigure";
 import { t } from "../../i18n";
 import type { PlotlyFigureJson } from "../../lib/types";
 
@@ -30,7 +31,7 @@ async function drawPicture(figure: PlotlyFigureJson): Promise<string> {
   const plotly = await loadPlotly();
   const ink = getComputedStyle(document.documentElement).getPropertyValue("color") || "#667485";
   const layout = {
-    ...figure.layout,
+    ...inWords(figure.layout ?? {}),
     width: WIDTH,
     height: HEIGHT,
     margin: { l: 44, r: 12, t: 12, b: 40 },

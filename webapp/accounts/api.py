@@ -6,12 +6,16 @@ import uuid
 from typing import Literal
 
 import ninja
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from ninja import Router, Status
 from pydantic import Field
 
 from webapp.accounts.models import ApiKey, User
 from webapp.accounts.secrets import create_key
+from webapp.accounts.throttle import is_blocked, note_failure, note_success
 from webapp.api.errors import ApiError, not_found
 from webapp.api.schemas import ERRORS, Input, items, moment
 from webapp.workspaces.access import person
@@ -32,6 +36,7 @@ class Me(ninja.Schema):
     name: str
     language: str
     theme: str
+    has_password: bool
     workspaces: list[MyWorkspace]
 
 
@@ -39,6 +44,11 @@ class MeChange(Input):
     name: str | None = Field(None, min_length=1, max_length=80)
     language: Literal["", "en", "zh-Hans"] | None = None
     theme: Literal["system", "light", "dark"] | None = None
+
+
+class PasswordChange(Input):
+    current: str = Field("", max_length=500)
+    new: str = Field(min_length=1, max_length=500)
 
 
 class KeyInput(Input):
@@ -71,6 +81,7 @@ def me_json(user: User) -> dict[str, object]:
         "name": user.name,
         "language": user.language,
         "theme": user.theme,
+        "has_password": user.has_usable_password(),
         "workspaces": [{"id": row.workspace_id.hex, "name": row.workspace.name, "role": row.role} for row in rows],
     }
 
@@ -101,6 +112,35 @@ def change_me(request: HttpRequest, payload: MeChange) -> dict[str, object]:
         setattr(user, field, value)
     user.save(update_fields=list(changes))
     return me_json(user)
+
+
+@router.post("/me/password", response={204: None, **ERRORS})
+def change_password(request: HttpRequest, payload: PasswordChange) -> Status[None]:
+    """Set a password, or change it by naming the current one; other sessions of the person end."""
+    user = person(request)
+    if "Authorization" in request.headers:
+        raise ApiError(403, "A password is changed in the browser, not with an API key")
+    if user.has_usable_password():
+        _check_current(request, user, payload.current)
+    try:
+        validate_password(payload.new, user)
+    except ValidationError as error:
+        raise ApiError(422, "{problem}", field="new", problem=" ".join(error.messages)) from None
+    user.set_password(payload.new)
+    user.save(update_fields=["password"])
+    update_session_auth_hash(request, user)
+    return Status(204, None)
+
+
+def _check_current(request: HttpRequest, user: User, password: str) -> None:
+    """Refuse a wrong password, as slowly as the login page does."""
+    address = request.META.get("REMOTE_ADDR", "")
+    if is_blocked(user.email, address):
+        raise ApiError(429, "Too many failed attempts", hint="Wait a quarter of an hour.")
+    if not user.check_password(password):
+        note_failure(user.email, address)
+        raise ApiError(422, "This is not your current password", field="current")
+    note_success(user.email)
 
 
 @router.get("/keys", response={200: Keys, **ERRORS})

@@ -32,7 +32,7 @@ class Error(ninja.Schema):
     error: ErrorBody
 
 
-ERRORS = {frozenset({400, 401, 403, 404, 409, 413, 415, 422, 507}): Error}
+ERRORS = {frozenset({400, 401, 403, 404, 409, 413, 415, 422, 429, 507}): Error}
 
 
 def items(rows: Iterable[Any], total: int | None = None) -> dict[str, Any]:

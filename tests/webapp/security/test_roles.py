@@ -42,6 +42,7 @@ POLICY: dict[str, Row] = {
     "GET /templates": Row("person"),
     "GET /me": Row("person"),
     "PATCH /me": Row("person", {"theme": "dark"}),
+    "POST /me/password": Row("person", {"new": "short"}, may_answer={422}),
     "GET /keys": Row("person"),
     "POST /keys": Row("person", {"name": "laptop"}),
     "DELETE /keys/{key_id}": Row("person", may_answer={404}),

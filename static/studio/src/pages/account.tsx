@@ -19,6 +19,7 @@ import {
   Select,
   useToast,
 } from "../ui";
+import { Password } from "./account/Password";
 import { CopyField } from "./shared/CopyField";
 
 export default function Account({ user }: PageProps) {
@@ -26,6 +27,7 @@ export default function Account({ user }: PageProps) {
     <div className="stack" style={{ maxWidth: 760, margin: "0 auto" }}>
       <h1>{t("Account")}</h1>
       <Profile user={user} />
+      <Password />
       <ApiKeys />
     </div>
   );

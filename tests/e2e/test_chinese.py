@@ -49,12 +49,13 @@ PHRASES = (
 
 # Every text that a person can see or hear, outside of code, keys, and what the author marked as not to be translated.
 TEXTS = r"""() => {
-  const skip = 'code, kbd, pre, script, style, noscript, textarea, [translate="no"], .mono, [lang="en"]';
+  const skip = '#js-plotly-tester, body > .js-plotly-plot, code, kbd, pre, script, style, noscript, textarea, [translate="no"], .mono, [lang="en"]';
   const found = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {
     const parent = node.parentElement;
     const text = node.data.trim();
+    if (parent.getBoundingClientRect().right < 0) continue; // a picture being drawn out of sight
     if (text && !parent.closest(skip) && parent.checkVisibility({ visibilityProperty: true })) found.push(text);
   }
   for (const element of document.body.querySelectorAll('[aria-label], [title], [placeholder], [alt]')) {

@@ -91,7 +91,7 @@ function CardFoot({ id }: { id: string }) {
   return (
     <footer className="block-foot">
       {metrics.map(([name, value]) => (
-        <span key={name} className="block-metric" title={name}>
+        <span key={name} className="block-metric" title={t(words(name))}>
           {t(words(name))} <b>{formatMetric(value)}</b>
         </span>
       ))}

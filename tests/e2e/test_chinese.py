@@ -20,6 +20,7 @@ ALLOWED = {
     *("CSV", "JSON", "PNG", "JPEG", "ZIP", "API", "GPU", "CPU", "SGD", "AdamW", "ROC", "AUC", "MLP", "ResNet"),
     *("UTF", "GB", "BIG", "SHIFT", "JIS", "CP", "LATIN", "CIFAR", "Fashion", "MNIST", "URL", "NaN"),
     *(
+        "mlp",
         "csv",
         "zip",
         "json",
@@ -49,7 +50,7 @@ PHRASES = (
 
 # Every text that a person can see or hear, outside of code, keys, and what the author marked as not to be translated.
 TEXTS = r"""() => {
-  const skip = '#js-plotly-tester, body > .js-plotly-plot, code, kbd, pre, script, style, noscript, textarea, [translate="no"], .mono, [lang="en"]';
+  const skip = 'code, kbd, pre, script, style, noscript, textarea, [translate="no"], .mono, [lang="en"]';
   const found = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let node = walker.nextNode(); node; node = walker.nextNode()) {

@@ -47,8 +47,9 @@ def keep_upload(workspace_id: uuid.UUID, upload: UploadedFile[Any]) -> tuple[Art
     if not upload.size:
         raise ApiError(422, "The file {name} is empty", field="file", name=filename)
     assert isinstance(upload, TemporaryUploadedFile), "uploads go to a file (FILE_UPLOAD_HANDLERS)"
-    content = Path(upload.temporary_file_path())
-    row = store.put(workspace_id, "file", {"content": content}, {"filename": filename})
+    with contextlib.closing(upload):
+        content = Path(upload.temporary_file_path())
+        row = store.put(workspace_id, "file", {"content": content}, {"filename": filename})
     return row, filename
 
 

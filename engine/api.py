@@ -22,7 +22,7 @@ from engine.artifacts import (
 from engine.catalog import catalog_path, load_catalog
 from engine.errors import CancelledRun, InterruptedRun, StudioError, TransientError, UserError, error_json, render
 from engine.events import Event, Sink, unpack_points
-from engine.graph import Document, Problem, apply_operations, parse_document, validate
+from engine.graph import Document, Problem, apply_operations, arrange, parse_document, validate
 from engine.graph.lookup import Catalog, find_block, fits
 from engine.graph.validate import errors_in
 from engine.home import home
@@ -68,6 +68,7 @@ __all__ = [
     "TransientError",
     "UserError",
     "apply_operations",
+    "arrange",
     "canonical_json",
     "catalog_path",
     "digest_of",

@@ -1,6 +1,7 @@
 """The pipeline as a document: reading, editing, checking and ordering it. Pure data; no torch, no files."""
 
 from engine.graph.document import Block, Document, Wire, parse_document
+from engine.graph.layout import arrange
 from engine.graph.operations import apply_operations
 from engine.graph.topology import ancestors, cycle_in, descendants, order
 from engine.graph.validate import Problem, validate
@@ -12,6 +13,7 @@ __all__ = [
     "Wire",
     "ancestors",
     "apply_operations",
+    "arrange",
     "cycle_in",
     "descendants",
     "order",

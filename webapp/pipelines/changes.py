@@ -35,7 +35,7 @@ class Edit:
 
 def create_pipeline(project: Project, name: str, document: bridge.Document) -> Pipeline:
     """A new pipeline of a document."""
-    document = document.with_(name=name)
+    document = bridge.arrange(document.with_(name=name))
     row = Pipeline.objects.create(project=project, name=name, document=document.to_json(), updated=timezone.now())
     project_changed(project.pk, "pipelines", row.pk)
     return row
@@ -74,6 +74,7 @@ def apply_edit(pipeline_id: uuid.UUID, edit: Edit, user: User) -> Pipeline:
 
 def replace_document(pipeline_id: uuid.UUID, document: bridge.Document, user: User) -> Pipeline:
     """Put another document in the place of a pipeline's, as its next version."""
+    document = bridge.arrange(document)
     with transaction.atomic():
         row = _read(pipeline_id)
         ops = [{"op": "replace", "document": document.to_json()}]

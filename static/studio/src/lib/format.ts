@@ -67,7 +67,7 @@ export function formatBytes(bytes: number): string {
       new Intl.NumberFormat(language(), {
         style: "unit",
         unit: SIZES[unit],
-        unitDisplay: "short",
+        unitDisplay: unit === 0 ? "long" : "short",
         maximumFractionDigits: unit === 0 ? 0 : 1,
       }),
   ).format(value);

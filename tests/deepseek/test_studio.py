@@ -19,11 +19,12 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 @pytest.fixture
 def key(studio, home, monkeypatch):
-    """An API key, configured as a person would."""
+    """An API key, configured as a person would; the shared studio is left as it was."""
     with Api(studio) as api:
-        made = api.call("POST", "/keys", name="command line")["key"]
-    monkeypatch.setenv("DEEPSEEK_API_KEY", made)
-    return made
+        made = api.call("POST", "/keys", name="command line")
+        monkeypatch.setenv("DEEPSEEK_API_KEY", made["key"])
+        yield made["key"]
+        api.call("DELETE", f"/keys/{made['id']}")
 
 
 def test_digits_have_the_same_digests_in_the_studio_and_here(studio, key, capsys):

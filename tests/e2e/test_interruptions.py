@@ -136,6 +136,7 @@ def test_an_edit_of_a_block_that_another_tab_deleted_is_refused_aloud(world, ope
     )
 
 
+@pytest.mark.slow
 def test_the_page_goes_on_when_the_web_server_is_killed_in_the_middle_of_a_run(own_studio, browser):
     from playwright.sync_api import expect
 

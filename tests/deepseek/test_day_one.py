@@ -41,7 +41,7 @@ def pq_table(batch):
 @pytest.mark.parametrize(
     ("train_images", "reached"),
     [
-        pytest.param(64, 0.0, marks=pytest.mark.timeout(300)),
+        pytest.param(64, None, marks=pytest.mark.timeout(300)),
         pytest.param(1_600, 0.3, marks=[pytest.mark.slow, pytest.mark.timeout(1_800)]),
     ],
 )
@@ -57,6 +57,8 @@ def test_the_code_of_the_first_day_runs_as_written(home, tmp_path, monkeypatch, 
     images, labels = dataset.test.to_arrays()
     said = model.predict(images[:64]).labels
     right = sum(word == dataset.classes[label] for word, label in zip(said, labels, strict=False))
-    assert right / 64 >= reached
+    assert len(said) == 64
+    if reached is not None:  # 64 images teach nothing
+        assert right / 64 >= reached
     saved = type(model).load(model.save(tmp_path / "model.zip"))
     assert saved.predict(images[:20]).labels == said[:20]

@@ -61,7 +61,8 @@ def prepare() -> dict[str, Any]:
     client.force_login(user)
     workspace = create_workspace(user, "B")
     runs = [make_run(workspace.projects.get()) for _ in range(8)]
-    return {"cookie": client.cookies["session"].value, "runs": [run.id.hex for run in runs]}
+    project = workspace.projects.get().id.hex
+    return {"cookie": client.cookies["session"].value, "project": project, "runs": [run.id.hex for run in runs]}
 
 
 def supervise(run_id: str, seconds: float, rate: float, pause: float) -> None:

@@ -6,7 +6,7 @@
 const FASTEST_MS = 100;
 const SLOWEST_MS = 500;
 /** A chart may use about this share of the page's time. */
-const SHARE = 0.08;
+const SHARE = 0.3;
 
 export class Redraw {
   private lastEnd = 0;

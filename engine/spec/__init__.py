@@ -2,6 +2,7 @@
 
 from engine.spec.block import BlockSpec, Measured, block, spec_of
 from engine.spec.context import ExecutionPlan, RunContext
+from engine.spec.figures import put_figure
 from engine.spec.params import BlockParams, param
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "RunContext",
     "block",
     "param",
+    "put_figure",
     "spec_of",
 ]

@@ -124,6 +124,9 @@ def test_outputs_have_the_kinds_that_the_catalog_names(id_, index, tmp_path):
     kinds = {p["name"]: p["kind"] for p in CATALOG["blocks"][id_]["outputs"]}
     for name, ref in made.items():
         assert kinds[name] in CATALOG["kinds"][ref.kind]
+        if ref.kind == "figure":
+            # Dropped on the canvas, a figure opens the pipeline that made it.
+            assert ref.read_json("figure.json")["provenance"]["document"]["format"].startswith("deepseek.pipeline/")
 
 
 LONG = [id_ for id_ in BLOCKS if CATALOG["blocks"][id_]["needs"] == "gpu"]

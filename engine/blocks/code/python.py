@@ -18,7 +18,7 @@ from engine.artifacts import DatasetRef, FigureRef, MetricsRef, TableRef
 from engine.datasets import open_images, open_table, subset, write_images, write_table
 from engine.datasets.previews import dump
 from engine.errors import StudioError, UserError
-from engine.spec import BlockParams, RunContext, block, param
+from engine.spec import BlockParams, RunContext, block, param, put_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -288,5 +288,4 @@ def _kept_figure(value: Any, ctx: RunContext) -> FigureRef | None:
             hint="Return a plotly figure, or a dict with data and layout.",
             type=type(value).__name__,
         )
-    files = {"figure.json": dump(figure), "preview.json": dump({"kind": "figure", "figure": figure})}
-    return ctx.store.put(FigureRef, files=files)
+    return put_figure(ctx, figure)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import NamedTuple
 
 import pyarrow as pa
 
 from engine.artifacts import DatasetRef, FigureRef, TableRef
 from engine.datasets import open_images, open_table, write_table
-from engine.spec import BlockParams, RunContext, block, param
+from engine.spec import BlockParams, RunContext, block, param, put_figure
 from engine.tabular.parquet import to_column
 from engine.tabular.profile import class_figure, overview_figure, statistics
 
@@ -60,8 +59,6 @@ def run(params: Params, *, dataset: DatasetRef, ctx: RunContext) -> Outputs:
         figure = class_figure(counts)
         rows = pa.table({"class": list(counts), "images": list(counts.values())})
     ctx.check_cancelled()
-    content = json.dumps(figure, sort_keys=True, allow_nan=False).encode()
-    preview = json.dumps({"kind": "figure", "figure": figure}, sort_keys=True, allow_nan=False).encode()
-    made = ctx.store.put(FigureRef, files={"figure.json": content, "preview.json": preview})
+    made = put_figure(ctx, figure)
     facts = [column.facts() for name in rows.column_names if (column := to_column(name, rows.column(name)))]
     return Outputs(made, write_table(ctx.store, rows, facts, name=f"{dataset.meta['name']} profile"))

@@ -15,11 +15,10 @@ from engine.compute.plan import applied
 from engine.datasets import write_table
 from engine.errors import UserError
 from engine.learn.evaluation import Classified, measure_classifier
-from engine.learn.figures import Figure
 from engine.learn.gallery import gallery
 from engine.runtime.examples import labels_of
 from engine.runtime.predictor import Predictor
-from engine.spec import BlockParams, RunContext, block
+from engine.spec import BlockParams, RunContext, block, put_figure
 
 
 class Params(BlockParams):
@@ -97,8 +96,8 @@ def run(params: Params, *, model: ModelRef, dataset: DatasetRef, ctx: RunContext
             },
         ),
         report=_report(ctx, measured),
-        confusion=_figure(ctx, measured.confusion, {"samples.json": canonical_json(samples)}),
-        roc=_figure(ctx, measured.roc),
+        confusion=put_figure(ctx, measured.confusion, {"samples.json": canonical_json(samples)}),
+        roc=put_figure(ctx, measured.roc),
     )
 
 
@@ -114,10 +113,3 @@ def _report(ctx: RunContext, measured: Classified) -> TableRef:
         for name in table.column_names
     ]
     return write_table(ctx.store, table, columns, name="report")
-
-
-def _figure(ctx: RunContext, figure: Figure, more: dict[str, bytes] | None = None) -> FigureRef:
-    preview = canonical_json({"kind": "figure", "figure": figure})
-    return ctx.store.put(
-        FigureRef, files={"figure.json": canonical_json(figure), "preview.json": preview, **(more or {})}
-    )

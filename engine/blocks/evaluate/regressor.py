@@ -14,7 +14,7 @@ from engine.learn.figures import regression_figure
 from engine.learn.metrics import regression_measures
 from engine.runtime.examples import values_of
 from engine.runtime.predictor import Predictor
-from engine.spec import BlockParams, RunContext, block
+from engine.spec import BlockParams, RunContext, block, put_figure
 
 
 class Params(BlockParams):
@@ -86,11 +86,5 @@ def run(params: Params, *, model: ModelRef, dataset: DatasetRef, ctx: RunContext
                 "preview.json": canonical_json({"kind": "metrics", "values": numbers}),
             },
         ),
-        figure=ctx.store.put(
-            FigureRef,
-            files={
-                "figure.json": canonical_json(figure),
-                "preview.json": canonical_json({"kind": "figure", "figure": figure}),
-            },
-        ),
+        figure=put_figure(ctx, figure),
     )

@@ -147,6 +147,24 @@ class Checkpoint(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Decision(Event):
+    """A block decided something by what it measured, such as a change of precision; ``evidence`` is what it saw.
+
+    ``kind`` is a word for the reader's timeline: ``probe``, ``precision``, ``attribution``, ``batch``, ``rank``.
+    """
+
+    type: ClassVar[str] = "decision"
+    block: str
+    kind: str
+    step: int
+    message: str
+    template: str
+    values: Mapping[str, Any]
+    evidence: Mapping[str, Any]
+    t: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True, slots=True)
 class RunDone(Event):
     """The last event of a run."""
 

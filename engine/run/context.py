@@ -9,13 +9,13 @@ from __future__ import annotations
 import importlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from engine.artifacts import ArtifactStore
 from engine.errors import CancelledRun, UserError, render
-from engine.events import Checkpoint, Event, Log, MetricBuffer, Progress, Sink
+from engine.events import Checkpoint, Decision, Event, Log, MetricBuffer, Progress, Sink
 from engine.spec.context import ExecutionPlan, LogLevel
 
 FLUSH_EVERY_S = 0.05
@@ -138,6 +138,13 @@ class BlockContext:
     def warn(self, template: str, **values: Any) -> None:
         """Write a warning."""
         self.log(template, "warning", **values)
+
+    def decide(
+        self, kind: str, step: int, template: str, evidence: Mapping[str, Any] | None = None, **values: Any
+    ) -> None:
+        """Say what the block decided by itself, and why."""
+        told = render(template, values)
+        self._writer.send(Decision(self.block_id, kind, step, told, template, values, dict(evidence or {})))
 
     def checkpoint_saved(self, step: int) -> None:
         """Say that a checkpoint is safely on disk."""

@@ -137,7 +137,7 @@ def components(step: Step, seed: int, plan: ExecutionPlan, made: Mapping[str, Ma
         "files": {name: _fingerprint(path) for name, path in local_paths(step).items()},
         "seed": seed,
         # Where a block only shuffles data, device and threads cannot change what it makes.
-        "plan": plan.model_dump() if step.entry["needs"] == "gpu" else None,
+        "plan": plan.model_dump(exclude={"choices"}) if step.entry["needs"] == "gpu" else None,
     }
 
 

@@ -5,6 +5,7 @@ Called by block files for the types; the executor supplies the real thing. Must 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -13,10 +14,31 @@ from pydantic import BaseModel, ConfigDict
 from engine.artifacts import ArtifactStore
 
 LogLevel = Literal["debug", "info", "warning", "error"]
+Precision = Literal["adaptive", "fp32", "tf32", "bf16", "fp16"]
+
+
+class Choice(BaseModel):
+    """What a probe found best for one workload on one machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
+    memory_format: Literal["contiguous", "channels_last"] = "contiguous"
+    compile: bool = False
 
 
 class ExecutionPlan(BaseModel):
     """The choices that a clock or a machine makes, fixed before a run so that a repeat is the same run.
+
+    Attributes
+    ----------
+    precision
+        ``"adaptive"``: training takes the fastest that is safe, by ``choices``, and watches over it.
+    memory_format, compile
+        ``"auto"``: as ``choices`` say, else contiguous and not compiled.
+    choices
+        What was measured before on this machine: workload -> precision, memory format, compile. A repeat or an export
+        replays them. They are no part of a cache key: two runs under one plan count as the same.
 
     Examples
     --------
@@ -27,10 +49,11 @@ class ExecutionPlan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     device: str = "cpu"
-    precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
-    memory_format: Literal["contiguous", "channels_last"] = "contiguous"
-    compile: bool = False
+    precision: Precision = "fp32"
+    memory_format: Literal["auto", "contiguous", "channels_last"] = "contiguous"
+    compile: bool | Literal["auto"] = False
     threads: int = 1
+    choices: dict[str, Choice] = {}
 
 
 class RunContext(Protocol):
@@ -71,6 +94,23 @@ class RunContext(Protocol):
 
     def warn(self, template: str, **values: Any) -> None:
         """Write a warning, which is shown on the block."""
+
+    def decide(
+        self, kind: str, step: int, template: str, evidence: Mapping[str, Any] | None = None, **values: Any
+    ) -> None:
+        """Say what the block decided by itself, and why: an event of the run, shown on a timeline.
+
+        Parameters
+        ----------
+        kind
+            ``"probe"``, ``"precision"``, ``"attribution"``, ``"batch"`` or ``"rank"``.
+        step
+            Where in the training.
+        template, values
+            What was decided, in words.
+        evidence
+            The numbers behind it, small and JSON.
+        """
 
     def checkpoint_saved(self, step: int) -> None:
         """Say that a checkpoint is safely on disk."""

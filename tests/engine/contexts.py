@@ -24,6 +24,7 @@ class Recorder:
         self.points: list[tuple[str, float, int]] = []
         self.lines: list[str] = []
         self.checkpoints: list[int] = []
+        self.decisions: list[dict[str, Any]] = []
         self.steps = 0
         self._stop = stop
 
@@ -41,6 +42,13 @@ class Recorder:
 
     def warn(self, template: str, **values: Any) -> None:
         self.log(template, "warning", **values)
+
+    def decide(
+        self, kind: str, step: int, template: str, evidence: dict[str, Any] | None = None, **values: Any
+    ) -> None:
+        self.decisions.append(
+            {"kind": kind, "step": step, "said": template.format(**values), "evidence": evidence or {}}
+        )
 
     def checkpoint_saved(self, step: int) -> None:
         self.checkpoints.append(step)

@@ -47,6 +47,8 @@ def templates_in(tree: ast.AST) -> Iterator[str]:
             position = 1 if name == "ApiError" else 0
             yield from literal(node.args[position] if len(node.args) > position else None)
             yield from literal(keywords.get("hint"))
+        elif name == "decide":
+            yield from literal(node.args[2] if len(node.args) > 2 else keywords.get("template"))
         elif name == "reason":
             yield from literal(node.args[1] if len(node.args) > 1 else None)
         elif name == "Problem":

@@ -166,6 +166,18 @@ class Checkpoint(Message):
     step: int
 
 
+class Decision(Message):
+    type: Literal["decision"]
+    block: BlockId
+    kind: Annotated[str, Field(max_length=40)]
+    step: int
+    message: Text
+    template: Text
+    values: Small = Field(default_factory=dict)
+    evidence: Small = Field(default_factory=dict)
+    t: float = 0.0
+
+
 class RunDone(Message):
     type: Literal["run_done"]
     status: Literal["succeeded", "failed", "cancelled"]
@@ -202,6 +214,7 @@ Event = (
     | Metrics
     | Log
     | Checkpoint
+    | Decision
     | RunDone
 )
 _adapter: TypeAdapter[Event | Request] = TypeAdapter(Annotated[Event | Request, Field(discriminator="type")])

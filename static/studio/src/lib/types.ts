@@ -271,6 +271,17 @@ export type RunEvent = { seq: number; t?: number } & (
     }
   | { type: "checkpoint"; block: string; step: number }
   | {
+      type: "decision";
+      block: string;
+      kind: string;
+      step: number;
+      message: string;
+      template: string;
+      values: Record<string, Json>;
+      evidence: Record<string, Json>;
+      t: number;
+    }
+  | {
       type: "run_done";
       status: RunStatus;
       error?: StudioErrorJson | null;

@@ -34,6 +34,7 @@ def param(
     widget: Widget | None = None,
     choices: Sequence[Any] | None = None,
     advanced: bool = False,
+    group: str | None = None,
     max_length: int | None = None,
 ) -> Any:
     """Declare one parameter.
@@ -54,12 +55,15 @@ def param(
         Suggested values of a free parameter; a closed set is a ``Literal`` type.
     advanced
         True: the form folds it away at first.
+    group
+        Title of the section of the form that an advanced parameter lies in.
     """
     extra = {
         "unit": unit,
         "widget": widget,
         "choices": list(choices) if choices is not None else None,
         "advanced": advanced or None,
+        "group": group,
     }
     return Field(
         default,

@@ -82,6 +82,7 @@ def catalog_texts(catalog: dict) -> Iterator[tuple[str, str]]:
         for name, rule in block["params"]["schema"].get("properties", {}).items():
             yield rule["title"], f"{block['id']}.{name}"
             yield rule["description"], f"{block['id']}.{name}"
+            yield rule.get("group", ""), f"{block['id']}.{name}"
 
 
 def missing(pairs: Iterator[tuple[str, str]]) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from engine.artifacts import DatasetRef, MetricsRef, ModelRef, canonical_json
 from engine.compute.plan import applied, for_block
@@ -21,10 +21,11 @@ from engine.learn.figures import history_figure
 from engine.learn.loop import train
 from engine.learn.options import TrainingOptions
 from engine.learn.state import TrainingData, TrainingResult
-from engine.models import build, complete
-from engine.runtime.examples import DataSpec, describe, labels_of, load, values_of
+from engine.learn.tasks import Task, find_task
+from engine.models import build
+from engine.runtime.examples import DataSpec, describe, load
 from engine.runtime.models import WEIGHTS, load_weights, read_spec, read_weights, save_model
-from engine.runtime.modelspec import ModelSpec, Target
+from engine.runtime.modelspec import ModelSpec
 from engine.runtime.provenance import provenance
 from engine.spec import ExecutionPlan, RunContext
 
@@ -68,13 +69,14 @@ def fit(
             hint="Connect one to the input validation, or set the patience to 0.",
         )
     plan = for_block(ctx.plan, device)
-    wanted = describe(dataset)
+    task = find_task(options.task)
+    wanted = describe(dataset, needs_target=task.needs_target)
     given = read_spec(model)
-    spec = _filled(given, wanted, dataset, options)
+    spec = _filled(given, wanted, dataset, task)
     with applied(plan, ctx.seed) as place:
         module = _module(model, given, spec).to(place)
-        data = TrainingData(load(dataset, spec, place), _targets(dataset, spec, place), _augmentation(wanted))
-        checked = None if validation is None else _validation(validation, spec, place)
+        data = _data(dataset, spec, task, place, training=True)
+        checked = None if validation is None else _data(validation, spec, task, place, training=False).prepared()
         ctx.log(
             "Training {architecture} with {parameters} parameters on {count} examples, device {device}",
             architecture=spec.architecture,
@@ -97,34 +99,17 @@ def fit(
     return Fitted(save_model(ctx.store, spec, module.state_dict()), _history(ctx, result))
 
 
-def _filled(given: ModelSpec, wanted: DataSpec, dataset: DatasetRef, options: TrainingOptions) -> ModelSpec:
+def _filled(given: ModelSpec, wanted: DataSpec, dataset: DatasetRef, task: Task) -> ModelSpec:
     """The model's description with all that the data decides."""
     kind = wanted.input["kind"]
     # Weights that were trained on other numbers keep the preprocessing they were trained with.
     keeps = bool(given.preprocessing) and (given.input is None or given.input["kind"] == kind)
     shared: dict[str, Any] = {
-        "task": options.task,
+        "task": task.name,
         "input": given.input if keeps and given.input and kind == "table" else wanted.input,
         "preprocessing": given.preprocessing if keeps else wanted.preprocessing,
     }
-    if options.task == "classification":
-        if not wanted.classes:
-            raise UserError(
-                "The data set has no classes to learn",
-                field="dataset",
-                hint="Choose a target with classes, or use the block Train a regressor.",
-            )
-        same = given.labels is not None and set(given.labels) == set(wanted.classes)
-        labels = given.labels if same else wanted.classes
-        config = complete(given.architecture, given.config, kind, wanted.shape, len(wanted.classes))
-        return given.model_copy(update={**shared, "config": config, "labels": labels, "target": None})
-    numbers = values_of(dataset, str(wanted.target))
-    deviation = float(numbers.double().std(unbiased=False))
-    target = given.target or Target(
-        name=str(wanted.target), mean=float(numbers.double().mean()), std=deviation if deviation > 0 else 1.0
-    )
-    config = complete(given.architecture, given.config, kind, wanted.shape, 1)
-    return given.model_copy(update={**shared, "config": config, "labels": None, "target": target})
+    return given.model_copy(update={**shared, **task.completed(given, wanted, dataset)})
 
 
 def _module(model: ModelRef, given: ModelSpec, spec: ModelSpec) -> nn.Module:
@@ -134,20 +119,16 @@ def _module(model: ModelRef, given: ModelSpec, spec: ModelSpec) -> nn.Module:
     return module
 
 
-def _targets(dataset: DatasetRef, spec: ModelSpec, device: torch.device) -> Tensor:
-    if spec.task == "classification":
-        return labels_of(dataset, spec.labels or []).to(device)
-    assert spec.target is not None
-    return ((values_of(dataset, spec.target.name) - spec.target.mean) / spec.target.std).to(device)
-
-
-def _validation(validation: DatasetRef, spec: ModelSpec, device: torch.device) -> TrainingData:
-    describe(validation)  # refuses an empty one
-    return TrainingData(load(validation, spec, device).as_floats(), _targets(validation, spec, device))
-
-
-def _augmentation(wanted: DataSpec) -> Any:
-    return make_augmentation(wanted.augmentation) if wanted.input["kind"] == "images" else None
+def _data(ref: DatasetRef, spec: ModelSpec, task: Task, device: torch.device, *, training: bool) -> TrainingData:
+    wanted = describe(ref, needs_target=task.needs_target)  # refuses an empty one
+    targets = task.targets(ref, spec)
+    augments = training and wanted.input["kind"] == "images"
+    return TrainingData(
+        load(ref, spec, device),
+        None if targets is None else targets.to(device),
+        make_augmentation(wanted.augmentation) if augments else None,
+        task.derive(ref, training=training),
+    )
 
 
 def _identity(

@@ -36,14 +36,14 @@ from engine.compute.devices import is_out_of_memory
 from engine.errors import CancelledRun, InterruptedRun, UserError
 from engine.learn import restore
 from engine.learn.checkpoint import CheckpointFolder
-from engine.learn.losses import make_loss
 from engine.learn.memory import batch_that_fits
 from engine.learn.optimisers import make_optimizer
 from engine.learn.options import TrainingOptions
 from engine.learn.schedules import factor
 from engine.learn.state import State, TrainingData, TrainingResult
 from engine.learn.steplog import StepLog
-from engine.runtime.predictor import forward
+from engine.learn.tasks import find_task
+from engine.learn.validation import validate
 from engine.spec import RunContext
 
 
@@ -98,14 +98,14 @@ class _Training:
     ) -> None:
         self.module, self.data, self.options, self.ctx = module, data, options, ctx
         self.validation, self.seed, self.checkpoints, self.identity = validation, seed, checkpoints, dict(identity)
-        if data.augment is None:
-            self.data = TrainingData(data.examples.as_floats(), data.targets)
+        self.data = data.prepared()
         if ctx.plan.memory_format == "channels_last":
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a stub without it
-        self.loss = make_loss(options)
+        self.task = find_task(options.task)
+        self.loss = self.task.loss(options)
         self.optimizer = make_optimizer(module, options)
         self.parameters = [p for p in module.parameters() if p.requires_grad]
-        self.log = StepLog(ctx, counts_correct=options.task == "classification")
+        self.log = StepLog(ctx, self.task)
         self.state = State()
         count = len(data.examples)
         # A last batch of one example has no spread to normalise by: it is left out (another one in each epoch).
@@ -150,8 +150,8 @@ class _Training:
     def _step(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """One step of the optimiser; returns loss, outputs and targets, still on the device."""
         try:
-            targets = self.data.targets[rows]
-            outputs = self.module(self._inputs(rows))
+            inputs, targets = self._batch(rows)
+            outputs = self.module(inputs)
             loss = self.loss(outputs, targets)
             for weight in self.parameters:
                 weight.grad = None
@@ -166,14 +166,11 @@ class _Training:
             raise explained from error
         return loss, outputs, targets
 
-    def _inputs(self, rows: Tensor) -> Tensor:
-        raw = self.data.examples.take(rows)
-        if self.data.augment is not None:
-            raw = self.data.augment(raw)
-        inputs = self.data.examples.prepare(raw)
+    def _batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        inputs, targets = self.data.batch(rows)
         if self.ctx.plan.memory_format == "channels_last" and inputs.ndim == 4:
-            return inputs.contiguous(memory_format=torch.channels_last)
-        return inputs
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        return inputs, targets
 
     def _batches(self) -> Iterator[Tensor]:
         """Rows of each batch of this epoch that is not done yet."""
@@ -184,28 +181,20 @@ class _Training:
 
     def _end_epoch(self, examples_per_s: float) -> None:
         state, log = self.state, self.log
-        numbers = {"train_loss": log.loss_sum / max(1, log.seen)}
-        if self.options.task == "classification":
-            numbers["train_accuracy"] = log.correct / max(1, log.seen)
+        accuracy = log.correct / max(1, log.asked) if self.task.has_accuracy else None
+        numbers = self.task.numbers("train", log.loss_sum / max(1, log.asked), accuracy)
         if self.validation is not None:
-            numbers |= self._validate(self.validation)
+            numbers |= validate(self.module, self.validation, self.task, self.ctx.check_cancelled)
         for name, value in numbers.items():
             self.ctx.metric(name, value, state.step)
         if examples_per_s > 0:  # not when a run goes on behind the last batch of an epoch
-            self.ctx.metric("images_per_s", examples_per_s, state.step)
+            name, units = self.data.examples.rate
+            self.ctx.metric(name, examples_per_s * units, state.step)
         state.history.append(numbers)
         state.epoch += 1
         state.batch = 0
         log.start_epoch()
         self._remember_best(numbers.get("validation_loss"))
-
-    def _validate(self, data: TrainingData) -> dict[str, float]:
-        outputs = forward(self.module, data.examples, lambda done, total: self.ctx.check_cancelled())
-        plain = make_loss(TrainingOptions(task=self.options.task))
-        numbers = {"validation_loss": float(plain(outputs, data.targets))}
-        if self.options.task == "classification":
-            numbers["validation_accuracy"] = float((outputs.argmax(1) == data.targets).float().mean())
-        return numbers
 
     def _remember_best(self, loss: float | None) -> None:
         state = self.state
@@ -239,7 +228,8 @@ class _Training:
             return
         self.log.flush()
         state = self.state
-        state.loss_sum, state.correct, state.seen = self.log.loss_sum, self.log.correct, self.log.seen
+        state.loss_sum, state.correct, state.asked = self.log.loss_sum, self.log.correct, self.log.asked
+        state.seen = self.log.seen
         self.checkpoints.save(
             restore.capture(self.module, self.optimizer, state.best_weights, state.to_json(), self.identity)
         )
@@ -259,7 +249,8 @@ class _Training:
             return
         best = restore.apply(found, self.module, self.optimizer)
         self.state = State(**found.state["training"], best_weights=best)
-        self.log.loss_sum, self.log.correct, self.log.seen = self.state.loss_sum, self.state.correct, self.state.seen
+        self.log.loss_sum, self.log.correct, self.log.asked = self.state.loss_sum, self.state.correct, self.state.asked
+        self.log.seen = self.state.seen
         self._first_step = self.state.step
         self.ctx.log("Going on from step {step}, epoch {epoch}", step=self.state.step, epoch=self.state.epoch + 1)
 
@@ -274,7 +265,9 @@ class _Training:
         if not is_out_of_memory(error):
             return None
         self.optimizer.zero_grad()
-        fits = batch_that_fits(self.module, self.loss, self._inputs, self.data.targets, batch_size)
+        fits = batch_that_fits(
+            self.module, self.loss, self._batch, len(self.data.examples), batch_size, self.data.examples.device
+        )
         hint = "Set the batch size to {fits}, which fits." if fits else "Use a smaller model or smaller images."
         return UserError(
             "Out of memory with a batch of {batch_size}",

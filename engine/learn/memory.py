@@ -11,11 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from engine.compute.devices import is_out_of_memory
-from engine.learn.losses import Loss
+from engine.learn.tasks import Loss
 
 
 def batch_that_fits(
-    module: nn.Module, loss: Loss, inputs: Callable[[Tensor], Tensor], targets: Tensor, too_large: int
+    module: nn.Module,
+    loss: Loss,
+    batch: Callable[[Tensor], tuple[Tensor, Tensor]],
+    count: int,
+    too_large: int,
+    device: torch.device,
 ) -> int | None:
     """The largest half, quarter, ... of a batch size whose gradient can be computed; None when not even 1 can.
 
@@ -23,9 +28,10 @@ def batch_that_fits(
     """
     size = too_large // 2
     while size >= 1:
-        rows = torch.arange(min(size, len(targets)), device=targets.device)
+        rows = torch.arange(min(size, count), device=device)
         try:
-            torch.autograd.backward(loss(module(inputs(rows)), targets[rows]))
+            x, targets = batch(rows)
+            torch.autograd.backward(loss(module(x), targets))
         except Exception as error:
             if not is_out_of_memory(error):
                 return size  # memory is no longer what stops it
@@ -34,6 +40,6 @@ def batch_that_fits(
             return size
         finally:
             module.zero_grad()
-            if targets.device.type != "cpu":
+            if device.type != "cpu":
                 torch.accelerator.empty_cache()
     return None

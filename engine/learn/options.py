@@ -16,7 +16,7 @@ class TrainingOptions:
     Attributes
     ----------
     task
-        ``"classification"`` (cross-entropy) or ``"regression"`` (mean squared error).
+        Name of a task of :mod:`engine.learn.tasks`, such as ``"classification"``.
     epochs
         Times that every example is seen.
     learning_rate
@@ -31,7 +31,7 @@ class TrainingOptions:
         Steps between checkpoints; 0 chooses a time that costs at most 2 % of the training.
     """
 
-    task: Literal["classification", "regression"] = "classification"
+    task: str = "classification"
     epochs: int = 10
     batch_size: int = 64
     optimizer: OptimizerName = "adamw"

@@ -6,7 +6,7 @@ Called by the training loop and the training blocks.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -23,14 +23,30 @@ class TrainingData:
     Attributes
     ----------
     targets
-        int64 (N,) classes or float32 (N,) numbers, on the examples' device.
+        int64 (N,) classes or float32 (N,) numbers, on the examples' device; None where ``derive`` makes them.
     augment
         Applied to raw pixels of training batches.
+    derive
+        Makes inputs and targets of a batch from its prepared inputs, for tasks without targets of their own.
     """
 
     examples: Examples
-    targets: Tensor
+    targets: Tensor | None
     augment: Callable[[Tensor], Tensor] | None = None
+    derive: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+
+    def batch(self, rows: Tensor, epoch: int = 0) -> tuple[Tensor, Tensor]:
+        """Inputs as the network takes them, and their targets."""
+        raw = self.examples.take(rows)
+        x = self.examples.prepare(raw if self.augment is None else self.augment(raw))
+        if self.derive is not None:
+            return self.derive(x)
+        assert self.targets is not None
+        return x, self.targets[rows]
+
+    def prepared(self) -> TrainingData:
+        """The same, prepared once instead of in every batch, where nothing is drawn anew and memory allows it."""
+        return self if self.augment is not None else replace(self, examples=self.examples.as_floats())
 
 
 @dataclass
@@ -42,6 +58,7 @@ class State:
     batch: int = 0
     loss_sum: float = 0.0
     correct: int = 0
+    asked: int = 0
     seen: int = 0
     best_loss: float | None = None
     best_epoch: int = 0

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import UserError
+from engine.learn.tasks import Task
 from engine.spec import RunContext
 
 CHUNK_STEPS = 64
@@ -26,18 +27,22 @@ class StepLog:
 
     Attributes
     ----------
-    loss_sum, correct, seen
-        Sums over the current epoch, for its means. Up to date after :meth:`flush`.
+    loss_sum, correct, asked, seen
+        Sums over the current epoch, for its means: losses, right answers, all answers, examples. Up to date after
+        :meth:`flush`.
     last_good
         The newest finite loss; None before the first.
     """
 
-    def __init__(self, ctx: RunContext, counts_correct: bool) -> None:
+    def __init__(self, ctx: RunContext, task: Task) -> None:
         self._ctx = ctx
-        self._counts_correct = counts_correct
+        self._task = task
         self._losses: list[Tensor] = []
         self._outputs: list[Tensor] = []
         self._targets: list[Tensor] = []
+        self._right: list[Tensor] = []
+        self._asked: list[Tensor | int] = []
+        self._sizes: list[int] = []
         self._rates: list[float] = []
         self._numbers = 0
         self._first_step = 0
@@ -47,16 +52,23 @@ class StepLog:
 
     def start_epoch(self) -> None:
         """Begin new sums."""
-        self.loss_sum, self.correct, self.seen = 0.0, 0, 0
+        self.loss_sum, self.correct, self.asked, self.seen = 0.0, 0, 0, 0
 
     def add(self, step: int, loss: Tensor, outputs: Tensor, targets: Tensor, learning_rate: float) -> None:
         """Gather one step; nothing is read yet."""
         if not self._losses:
             self._first_step = step
         self._losses.append(loss.detach())
+        self._sizes.append(len(targets))
+        self._asked.append(self._task.asked(targets))
+        self._rates.append(learning_rate)
+        if not self._task.has_accuracy:
+            return
+        if outputs.ndim > 2:  # too large to keep: an answer for each token
+            self._right.append(self._task.right(outputs.detach(), targets))
+            return
         self._outputs.append(outputs.detach())
         self._targets.append(targets)
-        self._rates.append(learning_rate)
         self._numbers += outputs.numel()
 
     @property
@@ -80,21 +92,25 @@ class StepLog:
         if not self._losses:
             return
         losses = torch.stack(self._losses).tolist()
-        sizes = [len(targets) for targets in self._targets]
-        if self._counts_correct:
-            guesses = torch.cat(self._outputs).argmax(1)
-            self.correct += int((guesses == torch.cat(self._targets)).sum())
-        for offset, (loss, rate, size) in enumerate(zip(losses, self._rates, sizes, strict=True)):
+        if self._outputs:
+            self._right.append(self._task.right(torch.cat(self._outputs), torch.cat(self._targets)))
+        if self._right:
+            self.correct += int(torch.stack(self._right).sum())
+        self.seen += sum(self._sizes)
+        for offset, (loss, rate, asked) in enumerate(zip(losses, self._rates, self._asked, strict=True)):
             step = self._first_step + offset
             if not math.isfinite(loss):
                 raise self._not_finite(step, loss, rate)
             self._ctx.metric("loss", loss, step)
             self._ctx.metric("learning_rate", rate, step)
-            self.loss_sum += loss * size
-            self.seen += size
+            self.loss_sum += loss * int(asked)
+            self.asked += int(asked)
             self.last_good = loss
+        self._clear()
+
+    def _clear(self) -> None:
         self._losses, self._outputs, self._targets, self._rates = [], [], [], []
-        self._numbers = 0
+        self._right, self._asked, self._sizes, self._numbers = [], [], [], 0
 
     def _not_finite(self, step: int, loss: float, rate: float) -> UserError:
         hint = "Lower the learning rate (it was {learning_rate}, try {lower}), or clip the gradient."

@@ -37,13 +37,18 @@ class ModelConfig(BaseModel):
         Parameters
         ----------
         kind
-            ``"images"`` or ``"table"``.
+            ``"images"``, ``"table"`` or ``"tokens"``.
         shape
-            ``(C, H, W)`` of an image, or ``(features,)`` of a row.
+            ``(C, H, W)`` of an image, ``(features,)`` of a row, or ``(T,)`` of a text in tokens.
         num_classes
             Number of outputs.
         """
         raise NotImplementedError
+
+    def missing(self) -> list[str]:
+        """Fields without which no network can be built, and which are still None."""
+        needed = ("num_classes", "in_channels", "in_features", "image_size", "vocab_size", "max_length")
+        return [field for field in needed if getattr(self, field, 0) is None]
 
 
 C = TypeVar("C", bound=ModelConfig)
@@ -56,16 +61,17 @@ class Architecture:
     Attributes
     ----------
     inputs
-        The kinds of data it takes: ``"images"``, ``"table"``.
-    head
-        Prefix of the parameters of the last layer, which depends on the number of classes.
+        The kinds of data it takes: ``"images"``, ``"table"``, ``"tokens"``.
+    heads
+        Prefixes of the parameters of the last layers, which depend on the task and the number of classes. The first is
+        that of classification.
     """
 
     name: str
     config: type[ModelConfig]
     build: Callable[[Any], nn.Module]
     inputs: tuple[str, ...]
-    head: str
+    heads: tuple[str, ...]
 
 
 _KNOWN: dict[str, Architecture] = {}
@@ -73,7 +79,7 @@ _LOCAL: dict[str, Architecture] = {}
 
 
 def architecture(
-    name: str, *, config: type[C], inputs: Sequence[str], head: str
+    name: str, *, config: type[C], inputs: Sequence[str], head: str | tuple[str, ...]
 ) -> Callable[[Callable[[C], nn.Module]], Callable[[C], nn.Module]]:
     """Register a builder; the function is returned unchanged.
 
@@ -83,12 +89,15 @@ def architecture(
         What ``model.json`` calls it.
     config
         The configuration that the builder takes.
-    inputs, head
+    inputs
         As in :class:`Architecture`.
+    head
+        One prefix or several, as in :class:`Architecture`.
     """
+    heads = (head,) if isinstance(head, str) else head
 
     def declare(function: Callable[[C], nn.Module]) -> Callable[[C], nn.Module]:
-        _KNOWN[name] = Architecture(name, config, function, tuple(inputs), head)
+        _KNOWN[name] = Architecture(name, config, function, tuple(inputs), heads)
         return function
 
     return declare
@@ -101,7 +110,7 @@ def register_local(name: str, build: Callable[[ModelConfig], nn.Module]) -> None
     """
     if not name.startswith("wrapped:"):
         raise ValueError("the name of a local architecture starts with 'wrapped:'")
-    _LOCAL[name] = Architecture(name, WrappedConfig, build, ("images", "table"), head="\0")
+    _LOCAL[name] = Architecture(name, WrappedConfig, build, ("images", "table", "tokens"), heads=())
 
 
 class WrappedConfig(ModelConfig):
@@ -166,7 +175,7 @@ def build(name: str, config: Mapping[str, Any]) -> nn.Module:
     """
     found = find(name)
     checked = read_config(found, config)
-    missing = [field for field, value in checked.model_dump().items() if value is None and field in _FILLED]
+    missing = checked.missing()
     if missing:
         raise UserError(
             "The {name} is not complete: {fields} not known yet",
@@ -177,7 +186,8 @@ def build(name: str, config: Mapping[str, Any]) -> nn.Module:
     return found.build(checked)
 
 
-_FILLED = frozenset({"num_classes", "in_channels", "in_features"})
+_FILLED = frozenset({"num_classes", "in_channels", "in_features", "vocab_size", "pad_id", "max_length"})
+_AT_LEAST = frozenset({"vocab_size", "max_length"})
 
 
 def read_config(found: Architecture, config: Mapping[str, Any]) -> ModelConfig:
@@ -200,8 +210,22 @@ def read_config(found: Architecture, config: Mapping[str, Any]) -> ModelConfig:
         ) from None
 
 
-def complete(name: str, config: Mapping[str, Any], kind: str, shape: Sequence[int], num_classes: int) -> dict[str, Any]:
+def complete(
+    name: str,
+    config: Mapping[str, Any],
+    kind: str,
+    shape: Sequence[int],
+    num_classes: int,
+    facts: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """The configuration with what the data tells filled in.
+
+    Parameters
+    ----------
+    facts
+        More that the data tells: ``vocab_size``, ``pad_id``, ``max_length`` of texts, and ``task``. Each fills the
+        field of this name, where the configuration has one. A network may have a larger vocabulary and take longer
+        texts than the data has; the task is always the one that is learned now.
 
     Raises
     ------
@@ -222,12 +246,18 @@ def complete(name: str, config: Mapping[str, Any], kind: str, shape: Sequence[in
             takes=" or ".join(found.inputs),
             kind=kind,
         )
-    checked = read_config(found, config)
+    told = {field: value for field, value in (facts or {}).items() if field in found.config.model_fields}
+    checked = read_config(found, {**config, **({"task": told["task"]} if "task" in told else {})})
     known = checked.model_dump()
     for field, value in checked.filled(kind, shape, num_classes).items():
         if known[field] is None:
             known[field] = value
         elif known[field] != value:
+            raise _mismatch(name, field, known[field], value, shape)
+    for field, value in told.items():
+        if known[field] is None:
+            known[field] = value
+        elif known[field] < value if field in _AT_LEAST else known[field] != value:
             raise _mismatch(name, field, known[field], value, shape)
     return known
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,12 @@ class Examples:
         return Examples(self.prepare(self._x), device=self.device)
 
     @property
+    def rate(self) -> tuple[str, int]:
+        """Name of the metric that counts what is seen in a second, and how much of it an example holds."""
+        is_text = self._x is not None and self._x.dtype == torch.int32
+        return ("tokens_per_s", math.prod(self.shape)) if is_text else ("images_per_s", 1)
+
+    @property
     def batch_size(self) -> int:
         """Examples that are asked at once where no gradient is needed; follows from the shape alone."""
         return max(8, min(1024, 2**20 // max(1, math.prod(self.shape))))
@@ -95,7 +101,9 @@ class DataSpec:
     input
         As in :class:`engine.runtime.modelspec.ModelSpec`.
     shape
-        ``(C, H, W)`` or ``(features,)``: one example as the network takes it.
+        ``(C, H, W)``, ``(features,)`` or ``(T,)``: one example as the network takes it.
+    facts
+        Of texts: ``vocab_size``, ``pad_id``, ``max_length``.
     """
 
     input: dict[str, Any]
@@ -105,10 +113,16 @@ class DataSpec:
     classes: list[str] | None
     target: str | None
     count: int
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
-def describe(ref: DatasetRef) -> DataSpec:
+def describe(ref: DatasetRef, *, needs_target: bool = True) -> DataSpec:
     """Read what a model that learns from this data set needs to know.
+
+    Parameters
+    ----------
+    needs_target
+        False: a table may have no column to predict; then all of them are inputs.
 
     Raises
     ------
@@ -127,7 +141,7 @@ def describe(ref: DatasetRef) -> DataSpec:
     if not isinstance(ref, TableRef):
         raise UserError("A {kind} cannot be learned from", field="dataset", kind=ref.kind)
     target = meta.get("target")
-    if not target:
+    if not target and needs_target:
         raise UserError(
             "The table has no target column", field="dataset", hint="Choose the column to predict on the table's block."
         )
@@ -140,7 +154,9 @@ def describe(ref: DatasetRef) -> DataSpec:
     )  # fmt: skip
 
 
-def _default_operations(ref: TableRef, columns: Sequence[Mapping[str, Any]], target: str) -> list[dict[str, Any]]:
+def _default_operations(
+    ref: TableRef, columns: Sequence[Mapping[str, Any]], target: str | None
+) -> list[dict[str, Any]]:
     from engine.tabular.encoders import fit_encoders
 
     return [dict(operation) for operation in fit_encoders(open_table(ref), columns, target)]

@@ -105,7 +105,8 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], name: str, *,
     Parameters
     ----------
     fresh_head
-        True: the last layer may be missing among ``weights``, and keeps its fresh values.
+        True: the last layer may be missing among ``weights``, and keeps its fresh values; that of another task is
+        left out.
 
     Raises
     ------
@@ -113,8 +114,9 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], name: str, *,
         Listing the first differences of names or shapes.
     """
     own = module.state_dict()
-    head = find(name).head
-    missing = [key for key in own if key not in weights and not (fresh_head and key.startswith(head))]
+    heads = find(name).heads if fresh_head else ()
+    weights = {key: tensor for key, tensor in weights.items() if key in own or not key.startswith(heads)}
+    missing = [key for key in own if key not in weights and not key.startswith(heads)]
     unknown = [key for key in weights if key not in own]
     shapes = [key for key in own if key in weights and own[key].shape != weights[key].shape]
     if missing or unknown or shapes:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from engine.errors import UserError
 
 FORMAT = "deepseek.model/1"
+TaskName = Literal["classification", "regression", "language_model", "masked_lm", "reconstruction"]
 
 
 class Variant(BaseModel):
@@ -44,9 +45,10 @@ class ModelSpec(BaseModel):
     architecture, config
         What :func:`engine.models.build` takes. Values that only data can tell are None until training.
     task
-        ``"classification"``, ``"regression"``, or None while untrained.
+        What it learned, or None while untrained.
     input
-        ``{"kind": "images", "shape": [C, H, W]}`` or ``{"kind": "table", "columns": [{"name", "type"}]}``.
+        ``{"kind": "images", "shape": [C, H, W]}``, ``{"kind": "table", "columns": [{"name", "type"}]}`` or
+        ``{"kind": "tokens", "length": T, "vocab_size": V}``.
     preprocessing
         Operations from raw data to what the network takes; shared by training, evaluation and serving.
     labels
@@ -71,7 +73,7 @@ class ModelSpec(BaseModel):
     format: Literal["deepseek.model/1"] = "deepseek.model/1"
     architecture: str
     config: dict[str, Any] = {}
-    task: Literal["classification", "regression"] | None = None
+    task: TaskName | None = None
     input: dict[str, Any] | None = None
     preprocessing: list[dict[str, Any]] = []
     labels: list[str] | None = None
@@ -87,7 +89,7 @@ class ModelSpec(BaseModel):
 
     @property
     def input_kind(self) -> str | None:
-        """``"images"``, ``"table"`` or None."""
+        """``"images"``, ``"table"``, ``"tokens"`` or None."""
         return None if self.input is None else str(self.input["kind"])
 
     def to_json(self) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def pretrained_model(
     UserError
         Listing what does not fit, when the weights belong to another network.
     """
-    head = find(name).head
+    head = find(name).heads[0]
     tensors = {key: tensor for key, tensor in weights.items() if tensor.is_floating_point() or "num_batches" in key}
     outputs = tensors.get(f"{head}bias")
     whole = outputs is not None and config.get("num_classes") == len(outputs)

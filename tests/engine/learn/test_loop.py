@@ -136,7 +136,7 @@ def test_the_search_for_a_batch_that_fits_stops_when_memory_is_not_the_reason():
     def broken(rows):
         raise ValueError("no")
 
-    assert batch_that_fits(nn.Linear(1, 1), nn.functional.mse_loss, broken, torch.zeros(8), 8) == 4
+    assert batch_that_fits(nn.Linear(1, 1), nn.functional.mse_loss, broken, 8, 8, torch.device("cpu")) == 4
 
 
 def test_a_bug_in_a_network_stays_a_bug(tmp_path):

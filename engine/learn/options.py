@@ -23,6 +23,10 @@ class TrainingOptions:
         The highest that the schedule reaches.
     momentum
         Of SGD; for AdamW the first of its two betas.
+    accumulation
+        Parts that a batch is cut into; their gradients are added before the optimiser's step. Takes less memory.
+    split_batches
+        Cut a batch into smaller parts when it does not fit in memory, instead of stopping.
     gradient_clip
         Largest norm of the gradient over all weights; 0 leaves it alone.
     patience
@@ -40,6 +44,8 @@ class TrainingOptions:
     weight_decay: float = 1e-2
     schedule: ScheduleName = "one_cycle"
     label_smoothing: float = 0.0
+    accumulation: int = 1
+    split_batches: bool = True
     gradient_clip: float = 0.0
     patience: int = 0
     checkpoint_steps: int = 0

@@ -1,37 +1,66 @@
 """What a checkpoint holds of a training, and how it is put back, exactly.
 
-Called by the training loop. Tensors are named ``model.*``, ``best.*``, ``optimizer.<index>.<name>`` and ``random.*``.
+Called by the training loop, and by snapshots in memory. Tensors are named ``model.*``, ``best.*``, ``average.*``,
+``optimizer.<index>.<name>``, ``precision.*``, ``partial.*`` (a step between two of its parts) and ``random.*``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from engine.learn import random_state
 from engine.learn.checkpoint import Checkpoint
+from engine.learn.state import State
+from engine.learn.step import Partial, Step
 
 
-def capture(
-    module: nn.Module,
-    optimizer: Optimizer,
-    best_weights: Mapping[str, Tensor] | None,
-    training: dict[str, Any],
-    identity: dict[str, Any],
-) -> Checkpoint:
-    """Everything that changes while training, copied to the CPU."""
-    tensors = {f"model.{name}": tensor for name, tensor in module.state_dict().items()}
-    tensors |= {f"best.{name}": tensor for name, tensor in (best_weights or {}).items()}
-    for index, values in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items() if value is not None}
-    tensors["random.cpu"] = torch.get_rng_state()
-    device = next(module.parameters()).device
-    if device.type != "cpu":
-        tensors[f"random.{device.type}"] = torch.get_device_module(device.type).get_rng_state(device)
-    kept = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+@dataclass
+class Parts:
+    """Everything that changes while training, but for the random generators."""
+
+    module: nn.Module
+    optimizer: Optimizer
+    step: Step
+    state: State
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.module.parameters()).device
+
+
+def tensors(parts: Parts) -> dict[str, Tensor]:
+    """All that changes and is a tensor, as it is: nothing is copied but the random generators."""
+    found = {f"model.{name}": tensor for name, tensor in parts.module.state_dict().items()}
+    found |= {f"best.{name}": tensor for name, tensor in (parts.state.best_weights or {}).items()}
+    for index, values in parts.optimizer.state_dict()["state"].items():
+        found |= {f"optimizer.{index}.{name}": value for name, value in values.items() if isinstance(value, Tensor)}
+    found |= {f"random.{name}": tensor for name, tensor in random_state.full_state(parts.device).items()}
+    return found | _partial(parts.step)
+
+
+def _partial(step: Step) -> dict[str, Tensor]:
+    """The gradients of a step that is under way."""
+    partial = step.partial
+    if partial is None:
+        return {}
+    found = {"partial.done": torch.tensor(partial.done), "partial.loss": partial.loss}
+    found |= {f"partial.outputs.{index}": part for index, part in enumerate(partial.outputs)}
+    found |= {f"partial.started.{name}": tensor for name, tensor in partial.started.items()}
+    gradients = [(index, weight.grad) for index, weight in enumerate(step.parameters)]
+    return found | {f"partial.gradient.{index}": grad for index, grad in gradients if grad is not None}
+
+
+def capture(parts: Parts, identity: dict[str, Any]) -> Checkpoint:
+    """Everything that changes, copied to the CPU."""
+    training = {**parts.state.to_json(), "part_size": parts.step.part_size}
+    kept = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors(parts).items()}
     return Checkpoint(training["step"], kept, {"training": training, "identity": identity})
 
 
@@ -50,25 +79,67 @@ def differences(checkpoint: Checkpoint, identity: Mapping[str, Any]) -> str:
     )
 
 
-def apply(checkpoint: Checkpoint, module: nn.Module, optimizer: Optimizer) -> dict[str, Tensor] | None:
-    """Put everything back; returns the best weights so far, if any."""
-    groups = _grouped(checkpoint.tensors)
-    device = next(module.parameters()).device
-    module.load_state_dict(groups["model"])
+def model_differences(checkpoint: Checkpoint, module: nn.Module, most: int = 6) -> str:
+    """How the weights of a checkpoint differ in name or shape from those of a network; empty when they fit.
+
+    >>> found = Checkpoint(1, {"model.weight": torch.zeros(3, 2), "model.old": torch.zeros(1)}, {})
+    >>> model_differences(found, nn.Linear(2, 4))
+    'bias is missing, old is not in the model, weight has shape 3x2 instead of 4x2'
+    """
+    theirs = _grouped(checkpoint.tensors)["model"]
+    ours = module.state_dict()
+    said = [f"{name} is missing" for name in ours if name not in theirs]
+    said += [f"{name} is not in the model" for name in theirs if name not in ours]
+    for name in ours:
+        if name in theirs and ours[name].shape != theirs[name].shape:
+            said.append(f"{name} has shape {_sides(theirs[name])} instead of {_sides(ours[name])}")
+    said.sort()
+    return ", ".join(said[:most]) + (f" and {len(said) - most} more" if len(said) > most else "")
+
+
+def _sides(tensor: Tensor) -> str:
+    return "x".join(str(side) for side in tensor.shape) or "()"
+
+
+def apply(checkpoint: Checkpoint, parts: Parts) -> None:
+    """Put everything back, the numbers of how far the training is too."""
+    numbers = dict(checkpoint.state["training"])
+    parts.step.part_size = numbers.pop("part_size")
+    best = {name: t.to(parts.device) for name, t in _grouped(checkpoint.tensors)["best"].items()}
+    vars(parts.state).update(vars(State(**numbers, best_weights=best or None)))
+    put_back(parts, checkpoint.tensors)
+
+
+def put_back(parts: Parts, tensors: Mapping[str, Tensor]) -> None:
+    """Put the tensors of :func:`tensors` back."""
+    groups = _grouped(tensors)
+    parts.module.load_state_dict(groups["model"])
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in groups["optimizer"].items():
         index, key = name.split(".", 1)
         state.setdefault(int(index), {})[key] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    _match_layout(optimizer)
-    torch.set_rng_state(groups["random"]["cpu"])
-    if device.type != "cpu":
-        torch.get_device_module(device.type).set_rng_state(groups["random"][device.type], device)
-    return {name: tensor.to(device) for name, tensor in groups["best"].items()} or None
+    parts.optimizer.load_state_dict({"state": state, "param_groups": parts.optimizer.state_dict()["param_groups"]})
+    _match_layout(parts.optimizer)
+    _put_partial_back(parts.step, groups["partial"], parts.device)
+    random_state.put_back(groups["random"], parts.device)
+
+
+def _put_partial_back(step: Step, tensors: Mapping[str, Tensor], device: torch.device) -> None:
+    step.partial = None
+    if not tensors:
+        return
+    done = int(tensors["done"])
+    outputs = [tensors[f"outputs.{index}"].to(device) for index in range(done)]
+    started = {name.removeprefix("started."): t for name, t in tensors.items() if name.startswith("started.")}
+    step.partial = Partial(done, tensors["loss"].to(device), outputs, started)
+    for index, weight in enumerate(step.parameters):
+        gradient = tensors.get(f"gradient.{index}")
+        weight.grad = None if gradient is None else torch.empty_like(weight).copy_(gradient)
 
 
 def _grouped(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    groups: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}, "random": {}}
+    names = ("model", "best", "average", "optimizer", "precision", "partial", "random")
+    groups: dict[str, dict[str, Tensor]] = {name: {} for name in names}
     for name, tensor in tensors.items():
         group, rest = name.split(".", 1)
         groups[group][rest] = tensor

@@ -121,7 +121,7 @@ class Hungry(nn.Module):
 
 def test_out_of_memory_says_which_batch_size_fits(tmp_path):
     with pytest.raises(UserError, match="Out of memory with a batch of 64") as caught:
-        run(tmp_path, module=Hungry(20), batch_size=64)
+        run(tmp_path, module=Hungry(20), batch_size=64, split_batches=False)
     assert caught.value.hint == "Set the batch size to 16, which fits."
     assert caught.value.field == "batch_size"
 

@@ -1,0 +1,1 @@
+"""Precision of training: what a step computes in, and what watches over it."""

@@ -1,0 +1,232 @@
+"""One step of the optimiser.
+
+Called by the training loop and the learning-rate finder. In order::
+
+    the whole batch: raw examples, augmented, prepared, mixed
+    for each part of it (one, unless `accumulation` or the memory asks for more):
+        outputs = network(part), under the controller's precision
+        loss = loss function + what the network adds itself, weighted by the part's share of the batch
+        gradient of the loss, added to that of the parts before
+    clip the gradient; one step of the optimiser, through the controller
+    average the weights
+
+A batch that does not fit in memory is halved and the step begins anew, with the random generators as they were; parts
+change nothing but the memory, since the batch is made whole before it is cut. (Batch normalisation sees parts, and its
+running statistics keep what the failed attempt fed them.) Between two parts a run may be interrupted: what was added up
+so far is in :attr:`Step.partial`, and a checkpoint keeps it.
+
+Nothing here reads a number from the device. Must not know epochs, metrics or checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from engine.compute.devices import is_out_of_memory
+from engine.errors import UserError
+from engine.learn import random_state
+from engine.learn.memory import batch_that_fits
+from engine.learn.options import TrainingOptions
+from engine.learn.precision.plain import PlainPrecision
+from engine.learn.state import TrainingData
+from engine.learn.tasks import Task
+from engine.spec import RunContext
+
+
+class Taken(NamedTuple):
+    """What a step saw, still on the device."""
+
+    loss: Tensor
+    outputs: Tensor
+    targets: Tensor
+
+
+@dataclass
+class Partial:
+    """A step whose first parts are done; their gradients are in the network.
+
+    Attributes
+    ----------
+    done
+        Parts that are done.
+    started
+        The random generators as they were when the batch was made.
+    """
+
+    done: int
+    loss: Tensor
+    outputs: list[Tensor]
+    started: dict[str, Tensor]
+
+
+class Step:
+    """Does steps, one a call; see the module's text.
+
+    Attributes
+    ----------
+    part_size
+        Most examples that go through the network at once. Falls when memory runs out.
+    partial
+        Set while a step is under way between two parts.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        data: TrainingData,
+        options: TrainingOptions,
+        optimizer: Optimizer,
+        ctx: RunContext,
+        precision: PlainPrecision,
+        task: Task,
+    ) -> None:
+        self.module, self.data, self.options, self.optimizer = module, data, options, optimizer
+        self.ctx, self.precision, self.task, self.loss = ctx, precision, task, task.loss(options)
+        self.part_size = -(-options.batch_size // options.accumulation)
+        self.partial: Partial | None = None
+        self.parameters = [p for p in module.parameters() if p.requires_grad]
+        self._device = next(module.parameters()).device
+        self._forward: Callable[[Tensor], Tensor] = module
+        self._extra_loss: Callable[[], Tensor] | None = getattr(module, "extra_loss", None)
+        self._channels_last = ctx.plan.memory_format == "channels_last"
+
+    def __call__(self, rows: Tensor, number: int, epoch: int = 0) -> Taken:
+        """Take one step.
+
+        Parameters
+        ----------
+        rows
+            int64 (B,): the examples of the batch.
+        number
+            Of the step, from 0.
+
+        Raises
+        ------
+        UserError
+            When one example does not fit in memory, or a batch is too small for batch normalisation.
+        """
+        started = self.partial.started if self.partial else random_state.torch_state(self._device)
+        while True:
+            try:
+                return self._attempt(rows, number, epoch, started)
+            except Exception as error:
+                self._take_smaller_parts(error, rows, number, epoch)
+            # outside of `except`, where the error no longer holds the tensors that did not fit
+            self._begin_anew(started)
+
+    def inputs(self, rows: Tensor, epoch: int = 0) -> tuple[Tensor, Tensor]:
+        """A batch as the network takes it, and its targets."""
+        inputs, targets = self.data.batch(rows, epoch)
+        if self._channels_last and inputs.ndim == 4:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        return inputs, targets
+
+    def _attempt(self, rows: Tensor, number: int, epoch: int, started: dict[str, Tensor]) -> Taken:
+        if self.partial:
+            goes_on = random_state.torch_state(self._device)
+            random_state.put_back(started, self._device)
+        inputs, targets = self.inputs(rows, epoch)
+        if self.partial:
+            random_state.put_back(goes_on, self._device)
+        else:
+            for weight in self.parameters:
+                weight.grad = None
+        if len(rows) <= self.part_size:
+            loss, outputs = self._part(inputs, targets, None, last=True)
+        else:
+            loss, outputs = self._in_parts(inputs, targets, started)
+        norm = self._norm()
+        self.precision.apply(self.optimizer)
+        self.precision.observe(number, loss, norm)
+        return Taken(loss, outputs, targets)
+
+    def _part(self, inputs: Tensor, targets: Tensor, share: float | Tensor | None, last: bool) -> tuple[Tensor, Tensor]:
+        """Add the gradient of one part; returns its share of the loss, and its outputs."""
+        with self.precision.autocast():
+            outputs = self._forward(inputs)
+        outputs = outputs.float()
+        loss = self.loss(outputs, targets)
+        if self._extra_loss is not None:
+            loss = loss + self._extra_loss()
+        if share is not None:
+            loss = loss * share
+        self.precision.backward(loss)
+        return loss.detach(), outputs.detach()
+
+    def _in_parts(self, inputs: Tensor, targets: Tensor, started: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        # as even as can be: a part of one example has no spread for batch normalisation
+        count = -(-len(inputs) // self.part_size)
+        pieces = list(zip(inputs.tensor_split(count), targets.tensor_split(count), strict=True))
+        asked = self.task.asked(targets)
+        partial = self.partial or Partial(0, torch.zeros((), device=self._device), [], started)
+        for index in range(partial.done, len(pieces)):
+            if index:
+                self.ctx.check_cancelled()
+            part_inputs, part_targets = pieces[index]
+            share = self.task.asked(part_targets) / asked
+            loss, outputs = self._part(part_inputs, part_targets, share, last=index == len(pieces) - 1)
+            partial.loss += loss
+            partial.outputs.append(outputs)
+            partial.done = index + 1
+            self.partial = partial
+        self.partial = None
+        return partial.loss, torch.cat(partial.outputs)
+
+    def _norm(self) -> Tensor | None:
+        """Clip the gradient; returns its norm when somebody wants it."""
+        if not self.options.gradient_clip and not self.precision.watches:
+            return None
+        self.precision.unscale(self.optimizer)
+        if self.options.gradient_clip:
+            return nn.utils.clip_grad_norm_(self.parameters, self.options.gradient_clip)
+        return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+
+    def _begin_anew(self, started: dict[str, Tensor]) -> None:
+        self.partial = None
+        for weight in self.parameters:
+            weight.grad = None
+        if self._device.type != "cpu":
+            torch.accelerator.empty_cache()
+        random_state.put_back(started, self._device)
+
+    def _take_smaller_parts(self, error: Exception, rows: Tensor, number: int, epoch: int) -> None:
+        """Cut batches into more parts when memory ran out; raise what else went wrong, in words where known."""
+        if isinstance(error, ValueError) and "more than 1 value per channel" in str(error):
+            raise UserError(
+                "Batch normalisation needs at least 2 examples in a batch",
+                field="batch_size",
+                hint="Use a larger batch size, or more examples.",
+            ) from error
+        if not is_out_of_memory(error):
+            raise error
+        size = min(len(rows), self.part_size)
+        if self.options.split_batches and size > 1:
+            self.part_size = size // 2
+            parts = -(-len(rows) // self.part_size)
+            self.ctx.decide(
+                "batch",
+                number,
+                "A batch of {batch} did not fit in memory: it is taken in {parts} parts, whose gradients are added",
+                evidence={"batch": len(rows), "parts": parts, "did not fit": size, "device": str(self._device)},
+                batch=len(rows),
+                parts=parts,
+                **{"from": size, "to": size // 2},
+            )
+            return
+        self.optimizer.zero_grad()
+        fits = batch_that_fits(
+            self.module, self.loss, lambda some: self.inputs(some, epoch), len(self.data.examples), size, self._device
+        )
+        raise UserError(
+            "Out of memory with a batch of {batch_size}",
+            field="batch_size",
+            hint="Set the batch size to {fits}, which fits." if fits else "Use a smaller model or smaller examples.",
+            batch_size=size,
+            fits=fits,
+        ) from error

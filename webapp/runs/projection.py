@@ -22,7 +22,9 @@ EMPTY: BlockJson = {
     "error": None,
     "metrics": {},
     "because": None,
+    "rung": None,
 }
+RUNGS = ("fp32", "tf32", "bf16", "fp16", "fp8", "int8")
 
 
 class Projection:
@@ -97,12 +99,32 @@ class Projection:
         progress = {name: event.get(name) for name in ("done", "total", "unit", "eta_s")}
         self._block(event["block"], progress=progress)
 
+    def _decision(self, event: Mapping[str, Any]) -> None:
+        rung = rung_after(event)
+        if rung is not None:
+            self._block(event["block"], rung=rung)
+
     def _interrupted(self, event: Mapping[str, Any]) -> None:
         if event.get("status") == "succeeded":
             return
         for name, block in self.blocks.items():
             if block["state"] == "running":
                 self._block(name, state="waiting", progress=None)
+
+
+def rung_after(decision: Mapping[str, Any]) -> str | None:
+    """The precision that holds after a decision; None when it is about something else.
+
+    >>> rung_after({"kind": "precision", "values": {"from": "bf16", "to": "fp32"}})
+    'fp32'
+    """
+    if decision.get("kind") not in {"precision", "probe", "attribution"}:
+        return None
+    values, evidence = decision.get("values") or {}, decision.get("evidence") or {}
+    choice = evidence.get("choice")
+    chosen = choice.get("precision") if isinstance(choice, Mapping) else None
+    named = (values.get("to"), values.get("rung"), evidence.get("to"), chosen)
+    return next((word for word in named if isinstance(word, str) and word in RUNGS), None)
 
 
 _HANDLERS: dict[str, Callable[[Projection, Mapping[str, Any]], None]] = {
@@ -113,6 +135,7 @@ _HANDLERS: dict[str, Callable[[Projection, Mapping[str, Any]], None]] = {
     "block_failed": Projection._block_failed,
     "block_skipped": Projection._block_skipped,
     "progress": Projection._progress,
+    "decision": Projection._decision,
     "attempt_lost": Projection._interrupted,
     "run_done": Projection._interrupted,
 }

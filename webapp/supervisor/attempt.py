@@ -164,6 +164,8 @@ class AttemptRunner:
             self._fail("The run's process broke the rules and was stopped: {problem}", problem=str(error))
         except Stopped:
             pass
+        finally:
+            self.meter.close()
 
     def _read(self, child: Child, events: EventFile) -> None:
         for line in events.take():
@@ -189,6 +191,8 @@ class AttemptRunner:
         if isinstance(message, protocol.BlockDone):
             for output in message.outputs.values():
                 self._insist(lambda output=output: self.folder.take(output.digest))  # type: ignore[misc]
+        if isinstance(message, protocol.RunDone) and self._child is not None:
+            self.recorder.add_system(self.meter.rest())
         self.recorder.add(message)
 
     def _pause(self) -> float:
@@ -223,9 +227,8 @@ class AttemptRunner:
         return asked
 
     def _measure(self, child: Child) -> None:
-        event, too_much = self.meter.look(child)
-        if event is not None:
-            self.recorder.add_own(event)
+        points, too_much = self.meter.look(child)
+        self.recorder.add_system(points)
         if too_much is not None:
             child.kill()
             self._fail(

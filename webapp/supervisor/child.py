@@ -13,28 +13,19 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from webapp.supervisor import sandbox
+from webapp.supervisor.usage import TreeUsage, Usage
 
 ANSWER_TIMEOUT_S = 10.0
 
 
 class ChildStuck(RuntimeError):
     """The child does not read what it is told."""
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What a child's whole tree uses now."""
-
-    cpu_percent: float
-    memory_mib: float
-    processes: int
 
 
 class Child:
@@ -83,7 +74,7 @@ class Child:
         self._stdin = self._process.stdin.fileno()
         os.set_blocking(self._stdin, False)
         self._tree = psutil.Process(self._process.pid)
-        self._seen: dict[int, psutil.Process] = {}
+        self._usage = TreeUsage()
 
     @property
     def pid(self) -> int:
@@ -151,18 +142,8 @@ class Child:
                 self._process.stdin.close()
 
     def usage(self) -> Usage:
-        """Processor (since the last call), memory and processes of the whole tree."""
-        cpu = memory = 0.0
-        alive: dict[int, psutil.Process] = {}
-        for process in self._descendants():
-            process = self._seen.get(process.pid, process)
-            with contextlib.suppress(psutil.Error):
-                cpu += process.cpu_percent()
-                used = process.memory_info()
-                memory += used.rss - used.shared
-                alive[process.pid] = process
-        self._seen = alive
-        return Usage(cpu, memory / 2**20, len(alive))
+        """Processor (since the last call), memory, disk and network of the whole tree."""
+        return self._usage.measure(self._descendants())
 
     def _descendants(self) -> list[psutil.Process]:
         try:

@@ -11,7 +11,7 @@ import base64
 import json
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,7 @@ from webapp.supervisor import protocol
 from webapp.supervisor.pyramid import Pyramid
 
 SUMMARY_EVERY_S = 2.0
+SYSTEM_BLOCK = "@system"
 
 
 @dataclass
@@ -101,6 +102,14 @@ class Recorder:
         self.projection.apply(event)
         self._batch.entries.append(entry(event))
 
+    def add_system(self, points: Mapping[str, Sequence[tuple[float, float]]]) -> None:
+        """Take what the worker measured of the run's processes: curve -> (unix seconds, value).
+
+        They are metrics of a block that no document can hold; a point's step is its time in milliseconds.
+        """
+        for name, curve in points.items():
+            self._add_points(_system_metrics(name, curve))
+
     def store(self, read: int, attempt: int | None = None) -> None:
         """Store the batch; when it fails nothing is stored, and it can be stored again.
 
@@ -154,7 +163,8 @@ class Recorder:
         curve.pyramid.extend(steps, times, values)
         curve.last_step = steps[-1]
         last = values[-1] if values[-1] == values[-1] and abs(values[-1]) != float("inf") else None
-        self.projection.last_value(message.block, message.name, last)
+        if message.block != SYSTEM_BLOCK:
+            self.projection.last_value(message.block, message.name, last)
         self._batch.series[message.address] = (curve.pyramid.count, curve.last_step, last)
         self._batch.entries.append(Entry("metrics", protocol.to_text(message), message.address, first))
 
@@ -199,6 +209,23 @@ def _points(message: protocol.Metrics) -> tuple[Sequence[int], list[float], Sequ
         steps.frombytes(message.step_bytes)
     gap = (message.t1 - message.t0) / (message.count - 1) if message.count > 1 else 0.0
     return steps, [message.t0 + index * gap for index in range(message.count)], values
+
+
+def _system_metrics(name: str, curve: Sequence[tuple[float, float]]) -> protocol.Metrics:
+    times = [t for t, _ in curve]
+    steps = array("q", (int(t * 1000) for t in times))
+    return protocol.Metrics.model_construct(  # the rules are for what a child says: it cannot say this block
+        type="metrics",
+        block=SYSTEM_BLOCK,
+        name=name,
+        first_step=steps[0],
+        stride=0,
+        count=len(curve),
+        t0=times[0],
+        t1=times[-1],
+        values=base64.b64encode(array("d", (value for _, value in curve)).tobytes()).decode(),
+        steps=base64.b64encode(steps.tobytes()).decode(),
+    )
 
 
 def _cut(

@@ -21,6 +21,7 @@ from webapp.runs.series import read_curve
 from webapp.supervisor import protocol, pyramid
 from webapp.supervisor import recorder as recorder_module
 from webapp.supervisor.devices import LocalDevice
+from webapp.supervisor.eventfile import ProtocolError
 from webapp.supervisor.recorder import Recorder
 
 pytestmark = pytest.mark.django_db
@@ -177,3 +178,35 @@ def test_the_last_event_ends_the_run_and_fills_its_line_in_the_table(run: Run) -
 
 def test_levels_are_chosen_by_the_points_that_are_asked_for() -> None:
     assert [pyramid.level_for(n, 1_000) for n in (10, 15_999, 16_000, 300_000, 10**9)] == [0, 0, 1, 2, 4]
+
+
+def test_what_the_worker_measures_is_stored_as_curves_but_as_no_block(run: Run) -> None:
+    first = Recorder(run.id, 1)
+    first.add_system({"cpu_percent": [(1e9, 50.0), (1e9 + 1, 70.0)], "memory_mib": [(1e9, 9.0)]})
+    first.store(0)
+    second = Recorder(run.id, 1)
+    second.expect_repeats()
+    second.add_system({"cpu_percent": [(1e9 + 9, 60.0)]})
+    second.store(0)
+    curve = read_curve(Series.objects.get(run=run, name="@system.cpu_percent"), 100)
+    assert numbers(curve, "last") == [50.0, 70.0, 60.0]
+    assert numbers(curve, "t") == [1e9, 1e9 + 1, 1e9 + 9]
+    assert set(run.blocks.values_list("block", flat=True)) == {"train"}
+    assert not RunValue.objects.filter(run=run, address__startswith="@").exists()
+    check_projection(run)
+
+
+def test_a_block_keeps_the_precision_that_it_decided_for(run: Run) -> None:
+    recorder = Recorder(run.id, 1)
+    for kind, values in (("precision", {"to": "bf16"}), ("precision", {"from": "bf16", "to": "fp32"}), ("batch", {})):
+        words = {"message": "m", "template": "m", "values": values, "evidence": {}, "t": 1.0}
+        recorder.add(protocol.Decision(type="decision", block="train", kind=kind, step=5, **words))
+    recorder.store(0)
+    assert run.blocks.get().data["rung"] == "fp32"
+    check_projection(run)
+
+
+def test_a_child_cannot_speak_for_the_worker() -> None:
+    line = points(0, [1.0]).model_dump_json().replace('"train"', '"@system"').encode()
+    with pytest.raises(ProtocolError):
+        protocol.parse(line)

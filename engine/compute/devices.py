@@ -1,4 +1,4 @@
-"""The devices of this machine, read through ``torch.accelerator`` so that no vendor is named twice.
+"""The devices of this machine, whatever their kind.
 
 Called by the plan, the training loop and ``deepseek doctor``. Must not know models or data. PyTorch is imported only
 when a device beside the CPU is in question, so that a run which is cached from end to end stays quick.
@@ -7,37 +7,21 @@ when a device beside the CPU is in question, so that a run which is cached from 
 from __future__ import annotations
 
 import os
-import sys
-from dataclasses import dataclass
-from pathlib import Path
 
+from engine.compute.backends import Backend, Device, backend_of, backends, open_backend
+from engine.compute.backends.cpu import Cpu
 from engine.errors import UserError
 
-ACCELERATOR_FILES = ("nvidia[0-9]*", "nvidiactl", "dxg", "kfd", "dri/render*", "accel*", "davinci*")
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """One place where tensors can be.
-
-    Attributes
-    ----------
-    name
-        What a plan says: ``"cpu"``, ``"cuda:0"``.
-    title
-        What a person reads, such as the name of the card.
-    memory_mib
-        Its whole memory; None when the device does not tell.
-    """
-
-    name: str
-    title: str
-    memory_mib: int | None
-
-    @property
-    def type(self) -> str:
-        """``"cpu"``, ``"cuda"``, ``"mps"``, ``"xpu"`` or the name of a plug-in backend."""
-        return self.name.split(":")[0]
+__all__ = [
+    "Device",
+    "available_devices",
+    "check_precision",
+    "cpu",
+    "find_device",
+    "is_out_of_memory",
+    "precisions_of",
+    "usable_cpus",
+]
 
 
 def usable_cpus() -> int:
@@ -53,32 +37,23 @@ def usable_cpus() -> int:
 
 
 def available_devices() -> list[Device]:
-    """Every device, the CPU first.
+    """Every device that this process can compute on, the CPU first.
+
+    What PyTorch itself brings comes before plug-ins; a plug-in's runtime is loaded only where there is nothing else.
 
     >>> available_devices()[0].name
     'cpu'
     """
-    found = [cpu()]
-    if not may_have_accelerator():
-        return found
-    import torch
-
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
-    if accelerator is not None:
-        found += [_accelerator(accelerator.type, index) for index in range(torch.accelerator.device_count())]
+    found: list[Device] = []
+    for backend in backends():
+        if not (backend.plugin and len(found) > 1):
+            found += _devices(backend)
     return found
 
 
 def cpu() -> Device:
     """The CPU, which every machine has."""
-    return Device("cpu", "CPU", _cpu_memory_mib())
-
-
-def may_have_accelerator() -> bool:
-    """False when the operating system shows no file of an accelerator, so that PyTorch need not be asked."""
-    if sys.platform != "linux" or "torch" in sys.modules:
-        return True
-    return any(next(Path("/dev").glob(pattern), None) for pattern in ACCELERATOR_FILES)
+    return Cpu().devices()[0]
 
 
 def find_device(requested: str) -> Device:
@@ -87,28 +62,58 @@ def find_device(requested: str) -> Device:
     Parameters
     ----------
     requested
-        ``"auto"`` (the first accelerator, else the CPU), a type such as ``"cuda"``, or a name such as ``"cuda:1"``.
+        ``"auto"`` (the first accelerator, else the CPU), a kind such as ``"cuda"`` or ``"npu"``, or a name such as
+        ``"cuda:1"``.
 
     Raises
     ------
     UserError
         When this machine has no such device; the message lists those it has.
     """
-    if requested == "cpu":
-        return cpu()
-    devices = available_devices()
     if requested == "auto":
-        return devices[1] if len(devices) > 1 else devices[0]
-    for device in devices:
-        if requested in (device.name, device.type):
+        return (available_devices()[1:] or [cpu()])[0]
+    backend = backend_of(requested.split(":")[0])
+    for device in [] if backend is None else _devices(backend):
+        if requested in (device.name, device.type, backend.alias if backend else ""):
             return device
     raise UserError(
         "This machine has no device {requested}",
         field="device",
         hint="Choose auto, or one of: {devices}.",
         requested=requested,
-        devices=", ".join(device.name for device in devices),
+        devices=", ".join(device.name for device in available_devices()),
     )
+
+
+def precisions_of(device: str) -> tuple[str, ...]:
+    """The precisions of a device by its name in a plan, from fastest-looking to safest.
+
+    >>> precisions_of("cpu")
+    ('bf16', 'fp32')
+    """
+    kind, _, index = device.partition(":")
+    backend = backend_of(kind)
+    return ("fp32",) if backend is None else backend.precisions(int(index or 0))
+
+
+def check_precision(name: str, device: str) -> None:
+    """Refuse a precision that a device has not.
+
+    Raises
+    ------
+    UserError
+        The hint lists those it has.
+    """
+    legal = precisions_of(device)
+    if name not in legal:
+        raise UserError(
+            "This machine has no precision {precision} on {device}",
+            field="precision",
+            hint="Choose adaptive, or one of: {precisions}.",
+            precision=name,
+            device=device,
+            precisions=", ".join(reversed(legal)),
+        )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -124,21 +129,5 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # the CPU allocator's words
 
 
-def _accelerator(kind: str, index: int) -> Device:
-    import torch
-
-    module = torch.get_device_module(kind)
-    title, memory_mib = kind.upper(), None
-    if hasattr(module, "get_device_properties"):
-        properties = module.get_device_properties(index)
-        title = getattr(properties, "name", title)
-        total = getattr(properties, "total_memory", None)
-        memory_mib = None if total is None else int(total) // 2**20
-    return Device(f"{kind}:{index}", title, memory_mib)
-
-
-def _cpu_memory_mib() -> int | None:
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
-    except (AttributeError, ValueError, OSError):
-        return None
+def _devices(backend: Backend) -> list[Device]:
+    return [] if open_backend(backend.type) is None else backend.devices()

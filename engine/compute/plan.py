@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from engine.compute.devices import find_device, usable_cpus
+from engine.compute.backends import backend_of
+from engine.compute.devices import check_precision, find_device, usable_cpus
+from engine.compute.profile import read_profile
 from engine.errors import UserError
 from engine.spec import ExecutionPlan
 
 if TYPE_CHECKING:
     import torch
+
+OPEN = {"device": "auto", "precision": "adaptive", "memory_format": "auto", "compile": "auto"}
+"""What a plan is without a wish: fp32, contiguous and not compiled, until a choice was measured to be better."""
 
 
 def resolve(requested: Mapping[str, Any] | ExecutionPlan | None = None) -> ExecutionPlan:
@@ -27,7 +32,8 @@ def resolve(requested: Mapping[str, Any] | ExecutionPlan | None = None) -> Execu
     Parameters
     ----------
     requested
-        Any part of a plan. ``device`` may be ``"auto"``; ``threads`` of 0 or left out means every usable CPU.
+        Any part of a plan. ``device`` may be ``"auto"``; ``threads`` of 0 or left out means every usable CPU. With
+        ``choices`` it is a plan to replay; without, they are what was measured on this machine.
 
     Raises
     ------
@@ -41,8 +47,8 @@ def resolve(requested: Mapping[str, Any] | ExecutionPlan | None = None) -> Execu
     """
     if isinstance(requested, ExecutionPlan):
         requested = requested.model_dump()
-    wanted = {key: value for key, value in dict(requested or {}).items() if value is not None}
-    wanted["device"] = find_device(str(wanted.get("device", "auto"))).name
+    wanted = OPEN | {key: value for key, value in dict(requested or {}).items() if value is not None}
+    wanted["device"] = find_device(str(wanted["device"])).name
     wanted["threads"] = wanted.get("threads") or usable_cpus()
     try:
         plan = ExecutionPlan.model_validate(wanted)
@@ -52,16 +58,23 @@ def resolve(requested: Mapping[str, Any] | ExecutionPlan | None = None) -> Execu
         raise UserError(
             "The execution plan is not valid: {setting}: {problem}", field=field, setting=field, problem=first["msg"]
         ) from None
-    if plan.precision != "fp32":
+    _check(plan)
+    if "choices" in wanted:  # a plan to replay
+        return plan
+    return plan.model_copy(update={"choices": read_profile(plan.device, plan.threads).choices})
+
+
+def _check(plan: ExecutionPlan) -> None:
+    if plan.precision != "adaptive":
+        check_precision(plan.precision, plan.device)
+    backend = backend_of(plan.device.split(":")[0])
+    if plan.compile is True and not (backend and backend.can_compile()):
         raise UserError(
-            "Precision {precision} is not available here",
-            field="precision",
-            hint="Choose fp32.",
-            precision=plan.precision,
+            "Models cannot be compiled for {device} on this machine",
+            field="compile",
+            hint="Install a C++ compiler and Python's headers (CPU) or Triton (GPU), or set compile to auto.",
+            device=plan.device,
         )
-    if plan.compile:
-        raise UserError("Compiling the model is not available here", field="compile", hint="Set compile to false.")
-    return plan
 
 
 def for_block(plan: ExecutionPlan, device: str) -> ExecutionPlan:
@@ -94,10 +107,14 @@ def applied(plan: ExecutionPlan, seed: int) -> Iterator[torch.device]:
     # cuBLAS reads this when its first handle is made; without it, its sums are not repeatable
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     device = torch.device(plan.device)
-    exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-    with torch.random.fork_rng([device] if device.type == "cuda" else []), exact:
+    lower = plan.precision == "tf32"
+    exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=lower)
+    products = torch.backends.cuda.matmul.allow_tf32
+    forked = [device.index or 0] if device.type not in ("cpu", "mps") else []
+    with torch.random.fork_rng(forked, device_type="cuda" if not forked else device.type), exact:
         try:
             torch.set_num_threads(plan.threads)
+            torch.backends.cuda.matmul.allow_tf32 = lower
             # some CUDA kernels (max-pool backward) only come in one kind: PyTorch warns there instead of refusing
             torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
             torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -106,4 +123,5 @@ def applied(plan: ExecutionPlan, seed: int) -> Iterator[torch.device]:
         finally:
             torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
             torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
+            torch.backends.cuda.matmul.allow_tf32 = products
             torch.set_num_threads(threads)

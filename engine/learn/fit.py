@@ -142,7 +142,7 @@ def _identity(
     """What a checkpoint must agree in. How often checkpoints are written is not part of it."""
     chosen = {key: value for key, value in asdict(options).items() if key != "checkpoint_steps"}
     inputs = {"model": model.digest, "dataset": dataset.digest, "validation": validation.digest if validation else None}
-    return {**chosen, **inputs, **plan.model_dump(), "seed": seed}
+    return {**chosen, **inputs, **plan.model_dump(exclude={"choices"}), "seed": seed}
 
 
 def _history(ctx: RunContext, result: TrainingResult) -> MetricsRef:

@@ -23,7 +23,8 @@ def provenance(ctx: RunContext, plan: ExecutionPlan | None = None) -> dict[str, 
     return {
         "document": semantic(ctx.document),
         "block": ctx.block_id,
-        **({} if plan is None else {"plan": plan.model_dump()}),
+        # Not what was measured for other workloads: the same training gives the same model.
+        **({} if plan is None else {"plan": plan.model_dump(exclude={"choices"})}),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
 

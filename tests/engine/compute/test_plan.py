@@ -14,7 +14,7 @@ from engine.spec import ExecutionPlan
 def test_an_empty_request_becomes_a_complete_plan():
     plan = resolve()
     assert plan.device in [device.name for device in available_devices()]
-    assert plan.precision == "fp32"
+    assert (plan.precision, plan.memory_format, plan.compile) == ("adaptive", "auto", "auto")
     assert plan.threads == usable_cpus() == len(os.sched_getaffinity(0))
 
 
@@ -30,7 +30,8 @@ def test_a_resolved_plan_resolves_to_itself():
         ({"device": "npu"}, "device"),
         ({"precision": "fp8"}, "precision"),
         ({"speed": 1}, "speed"),
-        ({"compile": True}, "compile"),
+        ({"device": "cpu", "precision": "fp16"}, "precision"),
+        ({"device": "cpu", "precision": "tf32"}, "precision"),
     ],
 )
 def test_what_the_machine_cannot_keep_is_refused_by_name(requested, field):
@@ -70,3 +71,27 @@ def test_out_of_memory_is_known_on_every_device():
         torch.empty(2**60)
     assert is_out_of_memory(caught.value)
     assert not is_out_of_memory(RuntimeError("shapes do not match"))
+
+
+def test_a_precision_that_a_device_has_not_lists_those_it_has():
+    with pytest.raises(UserError, match="no precision fp16 on cpu") as caught:
+        resolve({"device": "cpu", "precision": "fp16"})
+    assert caught.value.values["precisions"] == "fp32, bf16"
+
+
+def test_compiling_is_refused_where_no_compiler_is(monkeypatch):
+    monkeypatch.setattr("engine.compute.backends.cpu.has_compiler", lambda: False)
+    with pytest.raises(UserError) as caught:
+        resolve({"device": "cpu", "compile": True})
+    assert caught.value.field == "compile"
+    monkeypatch.setattr("engine.compute.backends.cpu.has_compiler", lambda: True)
+    assert resolve({"device": "cpu", "compile": True}).compile is True
+
+
+def test_a_plan_allows_tf32_only_where_it_says_so():
+    matmul, convolution = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, convolution.allow_tf32
+    for precision, allowed in (("tf32", True), ("adaptive", False), ("fp32", False)):
+        with applied(ExecutionPlan(threads=1, precision=precision), seed=0):
+            assert (matmul.allow_tf32, convolution.allow_tf32) == (allowed, allowed)
+    assert (matmul.allow_tf32, convolution.allow_tf32) == before

@@ -1,0 +1,142 @@
+"""PyTorch's elastic agent, which also says who was lost and finds who hangs.
+
+Called by :mod:`engine.distributed.launch`. The agent of PyTorch starts the ranks of one machine, meets the agents of
+the others, and starts all ranks again when one ends. Added here: a name and a reason for every loss, the end of a rank
+that hangs, no new start after an error that would come again, and new strength after progress.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch.distributed.elastic.agent.server.api import RunResult, WorkerGroup, WorkerState
+from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
+
+from engine.distributed.health import Beat, Hung, Watch
+from engine.distributed.messages import RankFolder, read_json, write_json
+from engine.distributed.rank import EXIT_PEER_LOST
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A rank that was lost.
+
+    Attributes
+    ----------
+    exit_code
+        Negative for the number of a signal; None for one that hung and was ended.
+    silent_s, where
+        Of one that hung.
+    step
+        Of its last sign.
+    """
+
+    rank: int
+    local_rank: int
+    pid: int
+    step: int
+    exit_code: int | None
+    silent_s: float = 0.0
+    where: str = ""
+
+    @property
+    def how(self) -> str:
+        """What happened to it, in words."""
+        if self.exit_code is None:
+            return f"gave no sign for {self.silent_s:.0f} s" + (f" ({self.where})" if self.where else "")
+        if self.exit_code < 0:
+            return f"was ended by {_signal_name(-self.exit_code)}"
+        return f"ended with exit code {self.exit_code}"
+
+
+class Agent(LocalElasticAgent):
+    """The agent of one machine.
+
+    Parameters
+    ----------
+    told
+        Called with every loss, from the agent's thread.
+    """
+
+    def __init__(
+        self, spec: Any, logs_specs: Any, *, folder: RankFolder, watch: Watch, told: Callable[[Loss], None]
+    ) -> None:
+        super().__init__(spec, logs_specs, exit_barrier_timeout=60, shutdown_timeout=5)
+        self._folder, self._watch, self._told = folder, watch, told
+        self._hung: dict[int, Hung] = {}
+        self._lost_at = -1
+        self.pids: dict[int, int] = {}
+        self.ranks: dict[int, int] = {}
+
+    def beats(self) -> dict[int, Beat]:
+        """The last signs of the ranks of this machine, by their number in the world."""
+        signs = self._watch.beats(self.pids)
+        return {self.ranks[local]: beat for local, beat in signs.items() if local in self.ranks}
+
+    def end(self) -> None:
+        """End all ranks of this machine now. From any thread; the agent then sees them gone."""
+        self._remaining_restarts = 0
+        for pid in list(self.pids.values()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _start_workers(self, worker_group: Any) -> dict[int, Any]:
+        store = worker_group.store
+        if worker_group.group_rank == 0:
+            store.set("name", uuid.uuid4().hex)
+        write_json(self._folder.round, {"name": store.get("name").decode()})
+        self._hung = {}
+        self.pids = dict(super()._start_workers(worker_group))
+        self.ranks = {worker.local_rank: worker.global_rank for worker in worker_group.workers}
+        return self.pids
+
+    def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
+        for hung in self._watch.hung(self.pids):
+            self._hung[hung.local_rank] = hung
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pids[hung.local_rank], signal.SIGKILL)
+        result: RunResult = super()._monitor_workers(worker_group)
+        if result.state in (WorkerState.FAILED, WorkerState.UNHEALTHY):
+            codes = {failure.local_rank: failure.exitcode for failure in result.failures.values()}
+            self._failed(codes)
+        return result
+
+    def _failed(self, codes: Mapping[int, int]) -> None:
+        """Say who was lost, and decide whether a new start is of use."""
+        if any(read_json(self._folder.error(local)) is not None for local in self.pids):
+            self._remaining_restarts = 0
+            return
+        beats = self._watch.beats(self.pids)
+        # A rank that only lost its peer is named when nobody else is: then the way between them broke.
+        guilty = list(self._hung) or [local for local, code in codes.items() if code != EXIT_PEER_LOST]
+        step = max((beat.step for beat in beats.values() if beat.phase != "end"), default=0)
+        if step > self._lost_at >= 0:
+            self._remaining_restarts = max(self._remaining_restarts, self._worker_group.spec.max_restarts)
+        self._lost_at = step
+        for local in guilty or codes:
+            beat = beats.get(local)
+            hung = self._hung.get(local)
+            self._told(
+                Loss(
+                    rank=self.ranks[local],
+                    local_rank=local,
+                    pid=self.pids[local],
+                    step=0 if beat is None else beat.step,
+                    exit_code=None if hung else codes[local],
+                    silent_s=hung.silent_s if hung else 0.0,
+                    where=hung.where if hung else "",
+                )
+            )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

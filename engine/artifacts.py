@@ -92,7 +92,7 @@ class Ref:
 
 
 class DatasetRef(Ref):
-    """Examples to learn from: images or a table."""
+    """Examples to learn from: images, a table or texts."""
 
     kind = "dataset"
 
@@ -107,6 +107,12 @@ class TableRef(DatasetRef):
     """Rows and columns."""
 
     kind = "table"
+
+
+class TextRef(DatasetRef):
+    """Texts in tokens: one text or one block of a corpus a row."""
+
+    kind = "text"
 
 
 class ModelRef(Ref):

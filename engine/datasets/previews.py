@@ -22,6 +22,8 @@ THUMBNAIL_SIDE = 48
 ROWS = 20
 COLUMNS = 40
 TEXT = 80
+TEXTS = 12
+TEXT_LENGTH = 300
 
 
 def spread(labels: np.ndarray, wanted: int = THUMBNAILS) -> np.ndarray:
@@ -81,6 +83,23 @@ def table_preview(table: pa.Table) -> bytes:
             "total": table.num_rows,
         }
     )
+
+
+def texts_preview(texts: Sequence[str], labels: Sequence[str] | None, total: int) -> bytes:
+    """Preview of texts; the caller picks which."""
+    items = [{"text": shortened(text)} for text in texts[:TEXTS]]
+    if labels is not None:
+        items = [{**item, "label": label} for item, label in zip(items, labels[:TEXTS], strict=True)]
+    return dump({"kind": "texts", "total": total, "items": items})
+
+
+def shortened(text: str, limit: int = TEXT_LENGTH) -> str:
+    """The beginning of a text.
+
+    >>> shortened("to be or not", 6)
+    'to be…'
+    """
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def cell(value: Any) -> Any:

@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from engine.artifacts import ArtifactStore, DatasetRef, ImagesRef
+from engine.artifacts import ArtifactStore, DatasetRef, ImagesRef, TextRef
 from engine.datasets import previews
 from engine.datasets.images import npy_bytes, open_images, resolve
 from engine.datasets.tables import open_table
+from engine.datasets.texts import open_texts, view_preview
 from engine.errors import UserError
 
 D = TypeVar("D", bound=DatasetRef)
@@ -72,6 +73,8 @@ def with_meta(store: ArtifactStore, ref: D, *, preview: bytes | None = None, **m
 
 def preview_of(ref: DatasetRef) -> bytes:
     """``preview.json`` of any data set."""
+    if isinstance(ref, TextRef):
+        return view_preview(open_texts(ref))
     if not isinstance(ref, ImagesRef):
         return previews.table_preview(open_table(ref))
     view = open_images(ref)
@@ -86,6 +89,8 @@ def class_labels(ref: DatasetRef) -> np.ndarray | None:
     """
     if isinstance(ref, ImagesRef):
         return open_images(ref).labels
+    if isinstance(ref, TextRef):
+        return open_texts(ref).labels
     meta = ref.meta
     if meta.get("task") != "classification" or not meta.get("classes"):
         return None

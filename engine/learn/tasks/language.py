@@ -38,12 +38,12 @@ class LanguageModel(Task):
 
     def derive(self, dataset: DatasetRef, *, training: bool) -> Derive:
         """Each token's target is the one behind it; padding and the end of a block ask nothing."""
-        pad = int(dataset.meta["pad_id"])
+        pad = dataset.meta.get("pad_id")
 
         def next_tokens(tokens_BT: Tensor) -> tuple[Tensor, Tensor]:
             targets_BT = torch.full_like(tokens_BT, IGNORED)
             following = tokens_BT[:, 1:]
-            targets_BT[:, :-1] = following.masked_fill(following == pad, IGNORED)
+            targets_BT[:, :-1] = following if pad is None else following.masked_fill(following == pad, IGNORED)
             return tokens_BT, targets_BT
 
         return next_tokens

@@ -50,7 +50,7 @@ class MaskedLanguageModel(Task):
                 hint="Set the task of the text block to masked language model.",
             )
         vocabulary, mask = int(meta["vocab_size"]), int(meta["mask_id"])
-        special = torch.tensor(sorted({int(meta["pad_id"]), mask, *meta.get("special_ids", [])}))
+        special = torch.tensor(sorted({mask, *meta["special_ids"]}))
 
         def hide(tokens_BT: Tensor) -> tuple[Tensor, Tensor]:
             if training:

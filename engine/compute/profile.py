@@ -31,7 +31,7 @@ from engine.artifacts import canonical_json
 from engine.compute.devices import find_device, usable_cpus
 from engine.errors import UserError
 from engine.home import home
-from engine.spec.context import Choice
+from engine.spec.context import Choice, ExecutionPlan
 
 FORMAT = "deepseek.profile/1"
 MAX_CHOICES, MAX_MACHINES, MAX_BYTES = 128, 8, 1_000_000
@@ -180,15 +180,13 @@ def remember_speeds(speeds: Mapping[str, Mapping[str, float]], *, device: str, t
         )
 
 
-def evidence_of(
-    plan_device: str, threads: int, key: str, choice: Choice, timings: Mapping[str, float]
-) -> dict[str, Any]:
+def evidence_of(plan: ExecutionPlan, key: str, choice: Choice, timings: Mapping[str, float]) -> dict[str, Any]:
     """What a run says in its ``decision`` event of a probe, for :func:`remember_evidence`."""
     return {
-        "machine": fingerprint(plan_device, threads),
+        "machine": fingerprint(plan.device, plan.threads),
         "key": key,
         "choice": choice.model_dump(),
-        "timings": {name: round(seconds, 6) for name, seconds in timings.items()},
+        "timings": {name: round(seconds, 9) for name, seconds in timings.items()},
     }
 
 

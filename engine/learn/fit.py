@@ -12,8 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.artifacts import DatasetRef, MetricsRef, ModelRef, canonical_json
+from engine.artifacts import DatasetRef, MetricsRef, ModelRef, TextRef, canonical_json
 from engine.compute.plan import applied, for_block
+from engine.datasets import open_texts
+from engine.datasets.texts import TOKENIZER
 from engine.errors import UserError
 from engine.learn.augment import make_augmentation
 from engine.learn.checkpoint import CheckpointFolder
@@ -27,7 +29,9 @@ from engine.runtime.examples import DataSpec, describe, load
 from engine.runtime.models import WEIGHTS, load_weights, read_spec, read_weights, save_model
 from engine.runtime.modelspec import ModelSpec
 from engine.runtime.provenance import provenance
+from engine.runtime.texts import tokenizer_of
 from engine.spec import ExecutionPlan, RunContext
+from engine.text import TextTokenizer
 
 
 @dataclass(frozen=True)
@@ -70,13 +74,13 @@ def fit(
         )
     plan = for_block(ctx.plan, device)
     task = find_task(options.task)
-    wanted = describe(dataset, needs_target=task.needs_target)
-    given = read_spec(model)
+    given, tokenizer = read_spec(model), tokenizer_of(model)
+    wanted = _wanted(dataset, task, given, tokenizer)
     spec = _filled(given, wanted, dataset, task)
     with applied(plan, ctx.seed) as place:
         module = _module(model, given, spec).to(place)
-        data = _data(dataset, spec, task, place, training=True)
-        checked = None if validation is None else _data(validation, spec, task, place, training=False).prepared()
+        data = _data(dataset, spec, task, place, tokenizer, training=True)
+        checked = None if validation is None else _data(validation, spec, task, place, tokenizer).prepared()
         ctx.log(
             "Training {architecture} with {parameters} parameters on {count} examples, device {device}",
             architecture=spec.architecture,
@@ -96,14 +100,28 @@ def fit(
         )
     numbers: dict[str, float | str] = {**result.metrics, "data_digest": dataset.digest}
     spec = spec.model_copy(update={"metrics": numbers, "provenance": provenance(ctx, plan)})
-    return Fitted(save_model(ctx.store, spec, module.state_dict()), _history(ctx, result))
+    files = _tokenizer_file(dataset, tokenizer)
+    return Fitted(save_model(ctx.store, spec, module.state_dict(), files=files), _history(ctx, result))
+
+
+def _wanted(dataset: DatasetRef, task: Task, given: ModelSpec, tokenizer: TextTokenizer | None) -> DataSpec:
+    longest = given.config.get("max_length")
+    return describe(dataset, needs_target=task.needs_target, tokenizer=tokenizer, longest=longest)
+
+
+def _tokenizer_file(dataset: DatasetRef, tokenizer: TextTokenizer | None) -> dict[str, bytes]:
+    """The tokenizer that goes with the model: its own, or that of the texts it learned from."""
+    if not isinstance(dataset, TextRef):
+        return {}
+    return {TOKENIZER: tokenizer.content if tokenizer is not None else open_texts(dataset).tokenizer.content}
 
 
 def _filled(given: ModelSpec, wanted: DataSpec, dataset: DatasetRef, task: Task) -> ModelSpec:
     """The model's description with all that the data decides."""
     kind = wanted.input["kind"]
     # Weights that were trained on other numbers keep the preprocessing they were trained with.
-    keeps = bool(given.preprocessing) and (given.input is None or given.input["kind"] == kind)
+    # (Of texts, what is wanted was made with the model's own tokenizer already.)
+    keeps = bool(given.preprocessing) and kind != "tokens" and (given.input is None or given.input["kind"] == kind)
     shared: dict[str, Any] = {
         "task": task.name,
         "input": given.input if keeps and given.input and kind == "table" else wanted.input,
@@ -119,12 +137,20 @@ def _module(model: ModelRef, given: ModelSpec, spec: ModelSpec) -> nn.Module:
     return module
 
 
-def _data(ref: DatasetRef, spec: ModelSpec, task: Task, device: torch.device, *, training: bool) -> TrainingData:
+def _data(
+    ref: DatasetRef,
+    spec: ModelSpec,
+    task: Task,
+    device: torch.device,
+    tokenizer: TextTokenizer | None,
+    *,
+    training: bool = False,
+) -> TrainingData:
     wanted = describe(ref, needs_target=task.needs_target)  # refuses an empty one
     targets = task.targets(ref, spec)
     augments = training and wanted.input["kind"] == "images"
     return TrainingData(
-        load(ref, spec, device),
+        load(ref, spec, device, tokenizer),
         None if targets is None else targets.to(device),
         make_augmentation(wanted.augmentation) if augments else None,
         task.derive(ref, training=training),

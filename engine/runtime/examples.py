@@ -1,6 +1,6 @@
 """A data set as tensors: what a network is trained, evaluated and asked on.
 
-Called by training, evaluation and prediction. Pixels stay uint8 and become floats one batch at a time; a data set that
+Called by training, evaluation and prediction. Pixels stay uint8 and tokens int32 until their batch; a data set that
 does not fit in memory stays on disk. Tables are encoded once. No example is ever touched by Python code of its own.
 """
 
@@ -15,15 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.artifacts import DatasetRef, ImagesRef, TableRef
-from engine.datasets import ImagesView, class_labels, open_images, open_table
+from engine.artifacts import DatasetRef, ImagesRef, TableRef, TextRef
+from engine.datasets import ImagesView, TextsView, class_labels, open_images, open_table
 from engine.errors import UserError
-from engine.runtime import tables
+from engine.runtime import tables, texts
 from engine.runtime.images import affine
 from engine.runtime.modelspec import ModelSpec
+from engine.text import TextTokenizer
 
 IN_MEMORY_BYTES = 4 * 2**30
 AS_FLOATS_BYTES = 256 * 2**20
+TOKENS_AT_ONCE = 2**13
 
 
 class Examples:
@@ -32,7 +34,7 @@ class Examples:
     Parameters
     ----------
     x
-        uint8 (N, C, H, W), float32 (N, F), or a view of images that stays on disk.
+        uint8 (N, C, H, W), float32 (N, F), int32 (N, T) tokens, or a view of images or texts that stays on disk.
     factor, summand
         float32 (1, C, 1, 1): how pixels become floats; None when ``x`` is floats.
     device
@@ -41,17 +43,18 @@ class Examples:
 
     def __init__(
         self,
-        x: Tensor | ImagesView,
+        x: Tensor | ImagesView | TextsView,
         factor: Tensor | None = None,
         summand: Tensor | None = None,
         device: torch.device | None = None,
     ) -> None:
         self.device = device or torch.device("cpu")
-        self._view = x if isinstance(x, ImagesView) else None
-        self._x = None if isinstance(x, ImagesView) else x.to(self.device)
+        self._view = None if isinstance(x, Tensor) else x
+        self._x = x.to(self.device) if isinstance(x, Tensor) else None
         self._factor = None if factor is None else factor.to(self.device)
         self._summand = None if summand is None else summand.to(self.device)
-        self.shape = tuple(x.shape) if isinstance(x, ImagesView) else tuple(x.shape[1:])
+        self.shape: tuple[int, ...] = tuple(x.shape[1:]) if isinstance(x, Tensor) else tuple(x.shape)
+        self.is_text = x.dtype == torch.int32 if isinstance(x, Tensor) else isinstance(x, TextsView)
         self._count = len(x)
 
     def __len__(self) -> int:
@@ -65,7 +68,9 @@ class Examples:
         return torch.from_numpy(self._view.take(rows.cpu().numpy())).to(self.device)
 
     def prepare(self, raw: Tensor) -> Tensor:
-        """Raw inputs as the network takes them: float32."""
+        """Raw inputs as the network takes them: float32, or int64 tokens."""
+        if self.is_text:
+            return raw.long()
         if self._factor is None or self._summand is None:
             return raw
         return torch.addcmul(self._summand, raw.to(torch.float32), self._factor)
@@ -83,13 +88,15 @@ class Examples:
     @property
     def rate(self) -> tuple[str, int]:
         """Name of the metric that counts what is seen in a second, and how much of it an example holds."""
-        is_text = self._x is not None and self._x.dtype == torch.int32
-        return ("tokens_per_s", math.prod(self.shape)) if is_text else ("images_per_s", 1)
+        return ("tokens_per_s", math.prod(self.shape)) if self.is_text else ("images_per_s", 1)
 
     @property
     def batch_size(self) -> int:
         """Examples that are asked at once where no gradient is needed; follows from the shape alone."""
-        return max(8, min(1024, 2**20 // max(1, math.prod(self.shape))))
+        numbers = max(1, math.prod(self.shape))
+        if self.is_text:  # each token may have an answer as wide as the vocabulary
+            return max(1, min(1024, TOKENS_AT_ONCE // numbers))
+        return max(8, min(1024, 2**20 // numbers))
 
 
 @dataclass(frozen=True)
@@ -116,13 +123,21 @@ class DataSpec:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def describe(ref: DatasetRef, *, needs_target: bool = True) -> DataSpec:
+def describe(
+    ref: DatasetRef,
+    *,
+    needs_target: bool = True,
+    tokenizer: TextTokenizer | None = None,
+    longest: int | None = None,
+) -> DataSpec:
     """Read what a model that learns from this data set needs to know.
 
     Parameters
     ----------
     needs_target
         False: a table may have no column to predict; then all of them are inputs.
+    tokenizer, longest
+        Of the model, for texts: as in :func:`engine.runtime.texts.described`.
 
     Raises
     ------
@@ -138,6 +153,12 @@ def describe(ref: DatasetRef, *, needs_target: bool = True) -> DataSpec:
             {"kind": "images", "shape": list(shape)}, shape, meta["preprocessing"], meta.get("augmentation", []),
             meta["classes"], None, meta["count"],
         )  # fmt: skip
+    if isinstance(ref, TextRef):
+        told = texts.described(ref, tokenizer, longest)
+        shape = (told["input"]["length"],)
+        return DataSpec(
+            told["input"], shape, told["preprocessing"], [], meta.get("classes"), None, meta["count"], told["facts"]
+        )
     if not isinstance(ref, TableRef):
         raise UserError("A {kind} cannot be learned from", field="dataset", kind=ref.kind)
     target = meta.get("target")
@@ -162,8 +183,17 @@ def _default_operations(
     return [dict(operation) for operation in fit_encoders(open_table(ref), columns, target)]
 
 
-def load(ref: DatasetRef, spec: ModelSpec, device: torch.device) -> Examples:
+KINDS = {"text": "tokens"}
+"""Kind of a data set -> kind of input, where they differ."""
+
+
+def load(ref: DatasetRef, spec: ModelSpec, device: torch.device, tokenizer: TextTokenizer | None = None) -> Examples:
     """The inputs of a data set, for a model.
+
+    Parameters
+    ----------
+    tokenizer
+        Of the model, for texts.
 
     Raises
     ------
@@ -171,7 +201,7 @@ def load(ref: DatasetRef, spec: ModelSpec, device: torch.device) -> Examples:
         When they are of another kind or shape than the model takes; both are named.
     """
     assert spec.input is not None
-    if ref.kind != spec.input["kind"]:
+    if KINDS.get(ref.kind, ref.kind) != spec.input["kind"]:
         raise UserError(
             "The model takes {expected}, the data set holds {found}",
             field="dataset",
@@ -179,6 +209,8 @@ def load(ref: DatasetRef, spec: ModelSpec, device: torch.device) -> Examples:
             expected=spec.input["kind"],
             found=ref.kind,
         )
+    if isinstance(ref, TextRef):
+        return _texts(texts.tokens(ref, spec.preprocessing, tokenizer), device)
     if not isinstance(ref, ImagesRef):
         numbers = tables.encode(open_table(ref), spec.input["columns"], spec.preprocessing)
         return Examples(torch.from_numpy(numbers), device=device)
@@ -195,6 +227,14 @@ def load(ref: DatasetRef, spec: ModelSpec, device: torch.device) -> Examples:
     if len(view) * math.prod(view.shape) > IN_MEMORY_BYTES:
         return Examples(view, factor, summand, device)
     return Examples(torch.from_numpy(view.take(slice(None))), factor, summand, device)
+
+
+def _texts(found: TextsView | np.ndarray, device: torch.device) -> Examples:
+    if isinstance(found, TextsView):
+        if 4 * len(found) * math.prod(found.shape) > IN_MEMORY_BYTES:
+            return Examples(found, device=device)
+        found = found.take(slice(None))
+    return Examples(torch.from_numpy(found), device=device)
 
 
 def labels_of(ref: DatasetRef, classes: Sequence[str]) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -36,23 +37,31 @@ def read_spec(ref: ModelRef) -> ModelSpec:
     return parse(ref.read_json(MODEL))
 
 
-def save_model(store: ArtifactStore, spec: ModelSpec, weights: Mapping[str, Tensor] | None = None) -> ModelRef:
+def save_model(
+    store: ArtifactStore,
+    spec: ModelSpec,
+    weights: Mapping[str, Tensor] | None = None,
+    *,
+    files: Mapping[str, bytes | Path] | None = None,
+) -> ModelRef:
     """Keep a model as an artifact; the same model gives the same digest.
 
     Parameters
     ----------
     weights
         Name -> tensor, on any device; None for a model without weights.
+    files
+        What else belongs to it: a tokenizer, variants for other runtimes.
     """
-    files: dict[str, Any] = {MODEL: canonical_json(spec.to_json())}
+    content: dict[str, Any] = {MODEL: canonical_json(spec.to_json()), **(files or {})}
     summary: dict[str, Any] = {"architecture": spec.architecture}
     if weights is not None:
         tensors = {name: tensor.detach().to("cpu").contiguous() for name, tensor in weights.items()}
-        files[WEIGHTS] = save(_unshared(tensors))
+        content[WEIGHTS] = save(_unshared(tensors))
         summary["parameters"] = sum(t.numel() for t in tensors.values() if t.is_floating_point())
     summary |= {name: value for name, value in spec.metrics.items() if not isinstance(value, str)}
-    files["preview.json"] = canonical_json({"kind": "metrics", "values": summary})
-    return store.put(ModelRef, files=files, meta={"architecture": spec.architecture, "task": spec.task})
+    content["preview.json"] = canonical_json({"kind": "metrics", "values": summary})
+    return store.put(ModelRef, files=content, meta={"architecture": spec.architecture, "task": spec.task})
 
 
 def read_weights(ref: ModelRef) -> dict[str, Tensor]:

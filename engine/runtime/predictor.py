@@ -1,4 +1,4 @@
-"""Ask a model: images or rows in, labels with probabilities or numbers out.
+"""Ask a model: images, rows or texts in, labels with probabilities or numbers out.
 
 Called by evaluation, the predict blocks, try-it and the SDK. What happens to the data before the network is read from
 ``model.json``, so it is the same as in training.
@@ -17,11 +17,12 @@ from torch import Tensor, nn
 
 from engine.artifacts import DatasetRef, ModelRef
 from engine.errors import UserError
-from engine.runtime import tables
+from engine.runtime import tables, texts
 from engine.runtime.examples import Examples, load
 from engine.runtime.images import affine, decode
 from engine.runtime.models import open_model
 from engine.runtime.modelspec import ModelSpec
+from engine.text import TextTokenizer
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,15 @@ class Predictor:
     ``Predictor.open(ref).predict_files([png])`` answers one image.
     """
 
-    def __init__(self, spec: ModelSpec, module: nn.Module, device: torch.device | None = None) -> None:
+    def __init__(
+        self,
+        spec: ModelSpec,
+        module: nn.Module,
+        device: torch.device | None = None,
+        tokenizer: TextTokenizer | None = None,
+    ) -> None:
         self.spec = spec
+        self._tokenizer = tokenizer
         self.device = device or torch.device("cpu")
         self.module = module.to(self.device).eval()
 
@@ -73,11 +81,29 @@ class Predictor:
     def open(cls, ref: ModelRef, device: torch.device | None = None) -> Predictor:
         """Open a model artifact; UserError when it is not trained."""
         opened = open_model(ref)
-        return cls(opened.spec, opened.module, device)
+        return cls(opened.spec, opened.module, device, texts.tokenizer_of(ref))
+
+    @property
+    def tokenizer(self) -> TextTokenizer:
+        """The tokenizer of a model for texts; UserError when it takes something else."""
+        if self.spec.input_kind != "tokens":
+            raise UserError("The model takes {kind}, not texts", kind=str(self.spec.input_kind))
+        if self._tokenizer is None:
+            raise UserError(
+                "The model has no tokenizer",
+                field="model",
+                hint="Train it here on texts, or load it from a folder with a tokenizer.json.",
+            )
+        return self._tokenizer
 
     def predict(self, ref: DatasetRef, progress: Callable[[int, int], None] | None = None) -> Answers:
         """Answer every example of a data set."""
-        return self.answer(load(ref, self.spec, self.device), progress)
+        return self.answer(load(ref, self.spec, self.device, self._tokenizer), progress)
+
+    def predict_texts(self, written: Sequence[str]) -> Answers:
+        """Answer texts."""
+        tokens = texts.encoded(list(written), self.spec.preprocessing, self.tokenizer)
+        return self.answer(Examples(torch.from_numpy(tokens), device=self.device))
 
     def predict_images(self, images: np.ndarray) -> Answers:
         """Answer images: uint8 (N, C, H, W) of the shape that the model takes."""
@@ -101,12 +127,19 @@ class Predictor:
     def predict_table(self, table: pa.Table) -> Answers:
         """Answer rows; the table has the columns that the model was trained on."""
         if self.spec.input is None or self.spec.input["kind"] != "table":
-            raise UserError("The model takes images, not rows of a table", hint="Give it an image file.")
+            raise self._other("rows of a table")
         numbers = tables.encode(table, self.spec.input["columns"], self.spec.preprocessing)
         return self.answer(Examples(torch.from_numpy(numbers), device=self.device))
 
     def answer(self, examples: Examples, progress: Callable[[int, int], None] | None = None) -> Answers:
-        """Answer prepared examples."""
+        """Answer prepared examples; UserError when the model gives neither classes nor numbers."""
+        if self.spec.task not in ("classification", "regression"):
+            raise UserError(
+                "This model tells no classes apart and predicts no numbers (its task is {task})",
+                field="model",
+                hint="For a language model, use the block Generate text.",
+                task=str(self.spec.task),
+            )
         outputs = forward(self.module, examples, progress).cpu()
         if self.spec.task == "classification":
             return Answers(outputs, self.spec.labels or [str(n) for n in range(outputs.shape[1])])
@@ -117,8 +150,18 @@ class Predictor:
 
     def _shape(self) -> list[int]:
         if self.spec.input is None or self.spec.input["kind"] != "images":
-            raise UserError("The model takes rows of a table, not images", hint="Give it a CSV, Parquet or Excel file.")
+            raise self._other("images")
         return list(self.spec.input["shape"])
+
+    def _other(self, given: str) -> UserError:
+        """What is wrong with ``given``, and what to give instead."""
+        if self.spec.input_kind == "images":
+            return UserError("The model takes images, not {given}", hint="Give it an image file.", given=given)
+        if self.spec.input_kind == "tokens":
+            return UserError("The model takes texts, not {given}", hint="Give it a text.", given=given)
+        return UserError(
+            "The model takes rows of a table, not {given}", hint="Give it a CSV, Parquet or Excel file.", given=given
+        )
 
 
 @torch.inference_mode()

@@ -215,7 +215,7 @@ def _column(table: pa.Table, name: str, field_name: str) -> str | None:
 
 def _longest(table: pa.Table, label: str) -> str:
     """The column that is called like a text, else the one whose values are longest on average."""
-    words = [
+    words: list[str] = [
         name
         for name in table.column_names
         if name != label and (pa.types.is_string(table.schema.field(name).type) or _is_dictionary(table, name))

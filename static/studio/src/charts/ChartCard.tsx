@@ -2,7 +2,7 @@
  * One metric as a card: its curves for one or many runs, its last value, how many points are shown, and
  * what can be done with it. Empty, loading, error and stale are states of the same size.
  */
-import { useMemo, useRef, useState } from "react";
+import { type ReactNode, useCallback, useMemo, useRef, useState } from "react";
 import { t, tn } from "../i18n";
 import { formatMetric } from "../lib/format";
 import type { Tail } from "../lib/tail";
@@ -17,6 +17,7 @@ import type { Series } from "./curves";
 import { linesToCsv, saveText, saveUrl } from "./export";
 import { LineChart, type LineChartHandle } from "./LineChart";
 import type { ChartLine, ChartOptions } from "./lineFigure";
+import type { AxisView } from "./linePlot";
 import { useInView } from "./useInView";
 import { type LoadedSeries, useSeries } from "./useSeries";
 
@@ -41,6 +42,10 @@ export interface ChartCardProps {
   /** The connection is lost: what is shown may be old. */
   stale?: boolean;
   height?: number;
+  /** Takes the whole width of the grid. */
+  wide?: boolean;
+  /** What lies under the chart, in line with its x axis. */
+  below?: (axis: AxisView | null, zoomTo: (steps: [number, number]) => void) => ReactNode;
 }
 
 function useLines(runs: readonly ChartRun[], loaded: LoadedSeries): ChartLine[] {
@@ -55,12 +60,14 @@ function useLines(runs: readonly ChartRun[], loaded: LoadedSeries): ChartLine[] 
 }
 
 export function ChartCard(props: ChartCardProps) {
-  const { projectId, runs, name, title = name, options, cursors, stale = false, height = 200 } = props;
+  const { projectId, runs, name, title = name, options, cursors, stale = false, height = 200, wide, below } = props;
   const card = useRef<HTMLElement>(null);
   const chart = useRef<LineChartHandle>(null);
   const near = useInView(card, "600px");
   const [large, setLarge] = useState(false);
   const [failed, setFailed] = useState<Error | null>(null);
+  const [axis, setAxis] = useState<AxisView | null>(null);
+  const zoomTo = useCallback((steps: [number, number]) => chart.current?.zoomTo(steps), []);
   const tails = useMemo(() => Object.fromEntries(runs.map((run) => [run.id, run.tail])), [runs]);
   const ids = useMemo(() => runs.map((run) => run.id), [runs]);
   const loaded = useSeries(projectId, ids, name, tails, near);
@@ -68,7 +75,7 @@ export function ChartCard(props: ChartCardProps) {
   const error = failed ?? (lines.length === 0 ? loaded.error : null);
   const only = lines.length === 1 ? lines[0] : undefined;
   return (
-    <article ref={card} className="chart-card" aria-label={title} data-stale={stale}>
+    <article ref={card} className="chart-card" aria-label={title} data-stale={stale} data-wide={wide || undefined}>
       <header className="chart-card-head">
         <h3 title={name}>{title}</h3>
         {stale && <Badge tone="warn">{t("Not live")}</Badge>}
@@ -93,11 +100,13 @@ export function ChartCard(props: ChartCardProps) {
             height={height}
             cursors={cursors}
             onZoom={loaded.zoom}
+            onAxis={below && setAxis}
             onFailed={setFailed}
           />
         ) : (
           <Placeholder height={height} loading={loaded.loading} error={error} retry={loaded.retry} />
         )}
+        {below?.(axis, zoomTo)}
       </div>
       <footer className="chart-card-foot">
         <PointCount lines={lines} showAll={loaded.showAll} />

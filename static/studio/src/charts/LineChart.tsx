@@ -10,12 +10,13 @@ import "./charts.css";
 import { CursorGroup } from "./cursor";
 import { indexAt } from "./curves";
 import { type ChartLine, type ChartOptions, DEFAULT_OPTIONS } from "./lineFigure";
-import { LinePlot } from "./linePlot";
+import { type AxisView, LinePlot } from "./linePlot";
 import { useThemeGeneration } from "./theme";
 import { useInView } from "./useInView";
 
 export interface LineChartHandle {
   resetZoom: () => void;
+  zoomTo: (steps: [number, number]) => void;
   image: (format: "png" | "svg") => Promise<string>;
 }
 
@@ -27,6 +28,8 @@ export interface LineChartProps {
   cursors?: CursorGroup;
   legend?: boolean;
   onZoom?: (steps: [number, number] | null) => void;
+  /** Told after each drawing that moved the x axis. */
+  onAxis?: (view: AxisView) => void;
   onFailed?: (error: Error) => void;
   ref?: Ref<LineChartHandle>;
 }
@@ -39,6 +42,7 @@ export function LineChart({
   cursors,
   legend = true,
   onZoom,
+  onAxis,
   onFailed,
   ref,
 }: LineChartProps) {
@@ -52,8 +56,8 @@ export function LineChart({
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
   const [cursor, setCursor] = useState<number | null>(null);
   const [painted, setPainted] = useState(false);
-  const handlers = useRef({ onZoom, onFailed });
-  handlers.current = { onZoom, onFailed };
+  const handlers = useRef({ onZoom, onAxis, onFailed });
+  handlers.current = { onZoom, onAxis, onFailed };
 
   useEffect(() => {
     if (!inView || !host.current) {
@@ -61,6 +65,7 @@ export function LineChart({
     }
     const made = new LinePlot(host.current, group, {
       onZoom: (range) => handlers.current.onZoom?.(range),
+      onAxis: (view) => handlers.current.onAxis?.(view),
       onFailed: (error) => handlers.current.onFailed?.(error),
       onCursor: setCursor,
       onDrawn: () => setPainted(true),
@@ -79,6 +84,7 @@ export function LineChart({
 
   useImperativeHandle(ref, () => ({
     resetZoom: () => plot.current?.resetZoom(),
+    zoomTo: (steps) => plot.current?.zoomTo(steps),
     image: (format) => plot.current?.image(format, 960, 480) ?? Promise.reject(new Error(label)),
   }));
 

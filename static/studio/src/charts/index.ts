@@ -5,6 +5,7 @@ export { CursorGroup } from "./cursor";
 export { decodeSeries, joinTail, type Series, stepsPerEpoch } from "./curves";
 export { LineChart } from "./LineChart";
 export { type ChartLine, type ChartOptions, DEFAULT_OPTIONS } from "./lineFigure";
+export type { AxisView } from "./linePlot";
 export { loadPlotly } from "./loadPlotly";
 export { inWords, PlotlyFigure } from "./PlotlyFigure";
 export { PreviewView } from "./PreviewView";

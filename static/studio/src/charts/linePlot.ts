@@ -16,10 +16,22 @@ export interface LineModel {
   hidden: ReadonlySet<string>;
 }
 
+/** Where the x axis lies now, for what is drawn under the chart in line with it. */
+export interface AxisView {
+  /** Pixels from the left of the chart to its axis. */
+  left: number;
+  width: number;
+  /** Pixels from the left of the axis to a step of a line (the first one without an id); NaN without the line. */
+  place: (step: number, lineId?: string) => number;
+  /** The step of a line at so many pixels. */
+  stepAt: (pixel: number, lineId?: string) => number;
+}
+
 export interface PlotEvents {
   /** A visible range of steps, or null for everything. */
   onZoom?: (steps: [number, number] | null) => void;
   onCursor?: (x: number | null) => void;
+  onAxis?: (view: AxisView) => void;
   onDrawn?: () => void;
   onFailed?: (error: Error) => void;
 }
@@ -49,6 +61,7 @@ export class LinePlot {
   private resets = 0;
   private bound = false;
   private gone = false;
+  private said = "";
   private readonly redraw = new Redraw(() => this.paint());
   private readonly marker: HTMLDivElement;
   private readonly unsubscribe: () => void;
@@ -75,6 +88,18 @@ export class LinePlot {
   update(model: LineModel): void {
     this.model = model;
     this.redraw.request();
+  }
+
+  /** Show the steps between two, as if somebody had dragged over them. */
+  zoomTo([low, high]: [number, number]): void {
+    const first = this.drawn[0];
+    if (!first || !this.plotly) {
+      return;
+    }
+    const ends = [low, high].map((step) => this.toLinear(translate(first.line.series.steps, first.x, step) ?? 0));
+    if (ends[1]! > ends[0]!) {
+      void this.plotly.relayout(this.host, { "xaxis.range": ends } as never);
+    }
   }
 
   resetZoom(): void {
@@ -124,7 +149,37 @@ export class LinePlot {
       CONFIG,
     );
     this.bind();
+    this.sayAxis();
     this.events.onDrawn?.();
+  }
+
+  /** Tell where the axis is, when that changed. */
+  private sayAxis(): void {
+    const axis = this.element._fullLayout?.xaxis;
+    const { onAxis } = this.events;
+    if (!axis || !onAxis) {
+      return;
+    }
+    const lines = this.drawn;
+    const said = JSON.stringify([axis._offset, axis._length, axis.range, lines.map(({ x }) => [x.length, x.at(-1)])]);
+    if (said === this.said) {
+      return;
+    }
+    this.said = said;
+    const lineOf = (id: string | undefined) => (id === undefined ? lines[0] : lines.find(({ line }) => line.id === id));
+    onAxis({
+      left: axis._offset,
+      width: axis._length,
+      place: (step, id) => {
+        const found = lineOf(id);
+        const x = found && translate(found.line.series.steps, found.x, step);
+        return x === null || x === undefined ? Number.NaN : axis.l2p(this.toLinear(x));
+      },
+      stepAt: (pixel, id) => {
+        const found = lineOf(id);
+        return found ? (translate(found.x, found.line.series.steps, this.fromLinear(axis.p2l(pixel))) ?? 0) : 0;
+      },
+    });
   }
 
   private bind(): void {
@@ -152,6 +207,7 @@ export class LinePlot {
   }
 
   private zoomed(event: Record<string, unknown>): void {
+    this.sayAxis();
     if (event["xaxis.autorange"] === true) {
       this.events.onZoom?.(null);
       return;

@@ -10,8 +10,9 @@ import { initialRunState, isOver, type RunState, reduceRun, resetRunState } from
 import { BellSocket, type Change, type LinkState, RunSocket } from "./socket";
 import type { Run } from "./types";
 
-export type { LogLine, RunState, SystemPoint } from "./runState";
-export { initialRunState, isOver, reduceRun } from "./runState";
+export type { Decision } from "./decisions";
+export type { LogLine, RunState } from "./runState";
+export { initialRunState, isOver, reduceRun, SYSTEM_BLOCK } from "./runState";
 export type { LinkState } from "./socket";
 export type { Tail } from "./tail";
 

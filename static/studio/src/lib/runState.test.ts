@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { encodeFloat64 } from "./binary";
-import { initialRunState, reduceRun } from "./runState";
+import { initialRunState, reduceRun, resetRunState } from "./runState";
 import { pointsAfter } from "./tail";
 import type { Run, RunEvent } from "./types";
 
@@ -110,5 +110,44 @@ describe("reduceRun", () => {
     expect(state.run.status).toBe("failed");
     expect(state.run.blocks.train?.error?.message).toBe("Too big");
     expect(state.run.error?.message).toBe("Too big");
+  });
+});
+
+describe("decisions and measurements of the worker", () => {
+  const decision = (seq: number, values: Record<string, string>): RunEvent => ({
+    seq,
+    type: "decision",
+    block: "train",
+    kind: "precision",
+    step: 40,
+    message: "m",
+    template: "m",
+    values,
+    evidence: { gradient_norm: 9 },
+    t: 1,
+  });
+
+  it("a switch of precision is kept and shows on its block", () => {
+    const before = initialRunState(run);
+    const state = reduceRun(before, [decision(before.seq + 1, { from: "bf16", to: "fp32" })]);
+    expect(state.decisions.map((one) => one.evidence)).toEqual([{ gradient_norm: 9 }]);
+    expect(state.run.blocks.train?.rung).toBe("fp32");
+  });
+
+  it("a reset keeps the decisions that were read", () => {
+    const before = initialRunState(run);
+    const state = reduceRun(before, [decision(before.seq + 1, { to: "bf16" })]);
+    expect(resetRunState(state, run, 99).decisions).toHaveLength(1);
+  });
+
+  it("curves of the worker are live but no metrics of the run", () => {
+    const before = initialRunState(run);
+    const values = btoa(String.fromCharCode(...new Uint8Array(new Float64Array([50]).buffer)));
+    const points = { first_step: 5, stride: 1, count: 1, t0: 1, t1: 1, values };
+    const state = reduceRun(before, [
+      { seq: before.seq + 1, type: "metrics", block: "@system", name: "cpu_percent", ...points },
+    ]);
+    expect(state.tails["@system.cpu_percent"]?.last).toBe(50);
+    expect(state.run.metrics).toEqual(before.run.metrics);
   });
 });

@@ -5,6 +5,7 @@
  * the result. It knows nothing of sockets, React or the server's addresses.
  */
 import { msg } from "../i18n";
+import { type Decision, decisionOf, MAX_DECISIONS, rungAfter } from "./decisions";
 import { appendPoints, decodePoints, EMPTY_TAIL, type Tail } from "./tail";
 import type { BlockRun, Json, Run, RunEvent } from "./types";
 
@@ -18,34 +19,28 @@ export interface LogLine {
   values?: Record<string, Json>;
 }
 
-export interface SystemPoint {
-  t: number;
-  cpu: number;
-  memory_mib: number;
-  gpu: number | null;
-  gpu_memory_mib: number | null;
-}
-
 export interface RunState {
   run: Run;
   /** The last event that this state contains. */
   seq: number;
   log: readonly LogLine[];
   tails: Readonly<Record<string, Tail>>;
-  system: readonly SystemPoint[];
+  /** Decisions that came since the page opened. */
+  decisions: readonly Decision[];
   cancelRequested: boolean;
 }
 
 export const MAX_LOG = 20_000;
-const MAX_SYSTEM = 5_000;
+/** What the worker measures of a run has the form of metrics of this block, which no document can hold. */
+export const SYSTEM_BLOCK = "@system";
 
 export function initialRunState(run: Run): RunState {
-  return { run, seq: run.head_seq, log: [], tails: {}, system: [], cancelRequested: false };
+  return { run, seq: run.head_seq, log: [], tails: {}, decisions: [], cancelRequested: false };
 }
 
-/** After a reset: the server's state replaces ours; the log already shown stays. */
+/** After a reset: the server's state replaces ours; what was read of the log stays. */
 export function resetRunState(state: RunState, run: Run, head: number): RunState {
-  return { ...initialRunState(run), seq: head, log: state.log, system: state.system };
+  return { ...initialRunState(run), seq: head, log: state.log, decisions: state.decisions };
 }
 
 function withBlock(state: RunState, block: string, change: Partial<BlockRun>): RunState {
@@ -63,17 +58,6 @@ function withMetrics(state: RunState, block: string, metrics: Record<string, num
   return found.length === 0
     ? state
     : withRun(state, { metrics: { ...state.run.metrics, ...Object.fromEntries(found) } });
-}
-
-export function systemPoint(event: Extract<RunEvent, { type: "system" }>): SystemPoint {
-  const gpu = (Array.isArray(event.gpu) ? event.gpu[0] : event.gpu) as Record<string, number> | null | undefined;
-  return {
-    t: event.t ?? Date.now() / 1000,
-    cpu: event.cpu,
-    memory_mib: event.memory_mib,
-    gpu: gpu?.utilisation ?? null,
-    gpu_memory_mib: gpu?.memory_mib ?? null,
-  };
 }
 
 /** Events that are a line of the log, as the server chooses them: what blocks wrote, failures, attempts. */
@@ -141,6 +125,10 @@ function applyBlockEvent(state: RunState, event: RunEvent): RunState | null {
       return withBlock(state, event.block, {
         progress: { done: event.done, total: event.total, unit: event.unit, eta_s: event.eta_s },
       });
+    case "decision": {
+      const rung = rungAfter(event);
+      return rung === null ? state : withBlock(state, event.block, { rung });
+    }
     default:
       return null;
   }
@@ -190,7 +178,7 @@ function interruptRunning(blocks: Record<string, BlockRun>): Record<string, Bloc
 export function reduceRun(state: RunState, events: readonly RunEvent[]): RunState {
   let next = state;
   const log: LogLine[] = [];
-  const system: SystemPoint[] = [];
+  const decisions: Decision[] = [];
   const tails: Record<string, Tail> = {};
   for (const event of events) {
     if (event.seq <= next.seq) {
@@ -199,10 +187,12 @@ export function reduceRun(state: RunState, events: readonly RunEvent[]): RunStat
     if (event.type === "metrics") {
       const address = `${event.block}.${event.name}`;
       tails[address] = appendPoints(tails[address] ?? next.tails[address] ?? EMPTY_TAIL, decodePoints(event));
-    } else if (event.type === "system") {
-      system.push(systemPoint(event));
     } else if (event.type !== "log") {
       next = applyBlockEvent(next, event) ?? applyRunEvent(next, event);
+    }
+    const decided = decisionOf(event);
+    if (decided) {
+      decisions.push(decided);
     }
     const written = logLine(event);
     if (written) {
@@ -211,14 +201,18 @@ export function reduceRun(state: RunState, events: readonly RunEvent[]): RunStat
     next = { ...next, seq: event.seq };
   }
   if (Object.keys(tails).length > 0) {
-    const latest = Object.fromEntries(Object.entries(tails).map(([address, tail]) => [address, tail.last]));
+    const latest = Object.fromEntries(
+      Object.entries(tails).flatMap(([address, tail]) =>
+        address.startsWith(SYSTEM_BLOCK) ? [] : [[address, tail.last] as const],
+      ),
+    );
     next = { ...withRun(next, { metrics: { ...next.run.metrics, ...latest } }), tails: { ...next.tails, ...tails } };
   }
   if (log.length > 0) {
     next = { ...next, log: [...next.log, ...log].slice(-MAX_LOG) };
   }
-  if (system.length > 0) {
-    next = { ...next, system: [...next.system, ...system].slice(-MAX_SYSTEM) };
+  if (decisions.length > 0) {
+    next = { ...next, decisions: [...next.decisions, ...decisions].slice(-MAX_DECISIONS) };
   }
   return next;
 }

@@ -135,6 +135,7 @@ export interface ParamSchema {
   widget?: "slider" | "code" | "text" | "artifact" | "path" | "column" | null;
   choices?: Json;
   advanced?: boolean;
+  group?: string;
 }
 
 export interface CatalogBlock {
@@ -196,6 +197,8 @@ export interface BlockRun {
   error?: StudioErrorJson | null;
   metrics?: Record<string, number>;
   because?: string | null;
+  /** The precision that its training uses now, once it has said so. */
+  rung?: string | null;
 }
 
 export interface RunSummary {
@@ -290,12 +293,6 @@ export type RunEvent = { seq: number; t?: number } & (
   | { type: "attempt_started"; attempt: number; worker: string; device: string }
   | { type: "attempt_lost"; attempt: number; reason: string }
   | { type: "run_cancel_requested" }
-  | {
-      type: "system";
-      cpu: number;
-      memory_mib: number;
-      gpu?: { utilisation?: number; memory_mib?: number }[] | Record<string, number> | null;
-    }
 );
 
 /** One series of the pyramid: base64 of little-endian float64. */

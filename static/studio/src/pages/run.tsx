@@ -12,6 +12,7 @@ import { LogView } from "./run/LogView";
 import { Outputs } from "./run/Outputs";
 import { RunCharts } from "./run/RunCharts";
 import { RunHeader } from "./run/RunHeader";
+import { RunNow } from "./run/RunNow";
 import styles from "./run/run.module.css";
 import { useRunHistory } from "./run/useRunHistory";
 import { DocumentGraph } from "./shared/DocumentGraph";
@@ -48,6 +49,7 @@ export default function RunPage({ runId, workspace }: PageProps) {
     <div className={styles.main}>
       <div>
         <RunHeader state={state} link={link} mayEdit={mayEdit} onChanged={reload} />
+        <RunNow run={run} />
         <div className={styles.graph}>
           <DocumentGraph
             document={run.document}
@@ -88,7 +90,7 @@ export default function RunPage({ runId, workspace }: PageProps) {
           ) : tab === "configuration" ? (
             <Configuration run={run} />
           ) : (
-            <RunCharts projectId={run.project} state={state} system={history.system} stale={link === "offline"} />
+            <RunCharts projectId={run.project} state={state} decisions={history.decisions} stale={link === "offline"} />
           )}
         </div>
       </Tabs>

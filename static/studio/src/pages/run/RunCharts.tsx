@@ -1,14 +1,16 @@
 /** The curves of a run and of the machine it runs on, under one time cursor. */
 import { useEffect, useMemo, useState } from "react";
-import { ChartCard, ChartOptionsBar, type ChartRun, CursorGroup, LineChart, useChartOptions } from "../../charts";
+import { ChartCard, ChartOptionsBar, type ChartRun, CursorGroup, useChartOptions } from "../../charts";
 import { decodeSeries, type Series, stepsPerEpoch } from "../../charts/curves";
-import type { ChartLine, ChartOptions } from "../../charts/lineFigure";
+import type { ChartOptions } from "../../charts/lineFigure";
 import { t } from "../../i18n";
 import { api } from "../../lib/api";
-import { formatMetric } from "../../lib/format";
-import { isOver, type RunState, type SystemPoint } from "../../lib/live";
+import type { Decision } from "../../lib/decisions";
+import { isOver, type RunState, SYSTEM_BLOCK } from "../../lib/live";
 import type { SeriesJson } from "../../lib/types";
 import { EmptyState } from "../../ui";
+import { DecisionTimeline } from "../shared/timeline/DecisionTimeline";
+import { SystemCharts } from "./SystemCharts";
 
 const PER_EPOCH = ["validation_loss", "validation_accuracy", "train_accuracy"];
 const FIRST_NAMES = ["loss", "train_accuracy", "validation_accuracy", "validation_loss"];
@@ -52,21 +54,23 @@ function useStoredCurves(runId: string): Stored {
 export interface RunChartsProps {
   projectId: string;
   state: RunState;
-  system: readonly SystemPoint[];
+  decisions: readonly Decision[];
   stale: boolean;
 }
 
-export function RunCharts({ projectId, state, system, stale }: RunChartsProps) {
+export function RunCharts({ projectId, state, decisions, stale }: RunChartsProps) {
   const { run, tails } = state;
   const stored = useStoredCurves(run.id);
   const [options, setOptions] = useChartOptions();
   const cursors = useMemo(() => new CursorGroup(), []);
-  const names = useMemo(
+  const all = useMemo(
     () => [...new Set([...stored.names, ...Object.keys(tails)])].sort(metricOrder),
     [stored.names, tails],
   );
+  const names = useMemo(() => all.filter((name) => !name.startsWith(SYSTEM_BLOCK)), [all]);
+  const timelines = useMemo(() => timelinesOf(decisions, names), [decisions, names]);
   const epochSteps = useMemo(() => epochLength(stored.epochs, tails), [stored.epochs, tails]);
-  const start = run.started ? Date.parse(run.started) / 1000 : (system[0]?.t ?? Date.now() / 1000);
+  const start = run.started ? Date.parse(run.started) / 1000 : Date.now() / 1000;
   return (
     <div className="stack">
       {names.length > 0 && <ChartOptionsBar options={options} onChange={setOptions} epochs={epochSteps !== null} />}
@@ -98,13 +102,38 @@ export function RunCharts({ projectId, state, system, stale }: RunChartsProps) {
               options={options}
               cursors={cursors}
               stale={stale}
+              decisions={timelines.get(name)}
             />
           ))}
         </div>
       )}
-      <SystemCharts points={system} start={start} options={options} cursors={cursors} />
+      <SystemCharts
+        runId={run.id}
+        names={all.filter((name) => name.startsWith(SYSTEM_BLOCK))}
+        tails={tails}
+        start={start}
+        options={options}
+        cursors={cursors}
+      />
     </div>
   );
+}
+
+/** Which chart carries the decisions of its block: the first one, that is the loss. */
+export function timelinesOf(decisions: readonly Decision[], names: readonly string[]): Map<string, Decision[]> {
+  const found = new Map<string, Decision[]>();
+  for (const decision of decisions) {
+    const name = names.find((one) => one.startsWith(`${decision.block}.`));
+    if (name !== undefined) {
+      const before = found.get(name);
+      if (before) {
+        before.push(decision);
+      } else {
+        found.set(name, [decision]);
+      }
+    }
+  }
+  return found;
 }
 
 function epochLength(stored: Series | undefined, tails: RunState["tails"]): number | null {
@@ -126,95 +155,37 @@ interface MetricCardProps {
   options: ChartOptions;
   cursors: CursorGroup;
   stale: boolean;
+  decisions?: readonly Decision[];
 }
 
-function MetricCard({ projectId, state, name, index, start, epochSteps, options, cursors, stale }: MetricCardProps) {
+function MetricCard(props: MetricCardProps) {
+  const { projectId, state, name, index, start, epochSteps, options, cursors, stale, decisions } = props;
   const { id, name: runName } = state.run;
   const tail = state.tails[name];
   const runs = useMemo<ChartRun[]>(
     () => [{ id, name: runName, color: `--series-${(index % 10) + 1}`, start, stepsPerEpoch: epochSteps, tail }],
     [id, runName, index, start, epochSteps, tail],
   );
-  return <ChartCard projectId={projectId} runs={runs} name={name} options={options} cursors={cursors} stale={stale} />;
-}
-
-interface SystemChartsProps {
-  points: readonly SystemPoint[];
-  start: number;
-  options: ChartOptions;
-  cursors: CursorGroup;
-}
-
-const SYSTEM: { key: keyof SystemPoint; title: () => string; color: string }[] = [
-  { key: "cpu", title: () => t("Processor (%)"), color: "--series-5" },
-  { key: "memory_mib", title: () => t("Memory (MiB)"), color: "--series-3" },
-  { key: "gpu", title: () => t("GPU (%)"), color: "--series-4" },
-  { key: "gpu_memory_mib", title: () => t("GPU memory (MiB)"), color: "--series-6" },
-];
-
-function SystemCharts({ points, start, options, cursors }: SystemChartsProps) {
-  const timed = useMemo<ChartOptions>(
-    () => ({
-      ...options,
-      axis: options.axis === "wall" ? "wall" : "relative",
-      xLog: false,
-      yLog: false,
-      smoothing: 0,
-      ignoreOutliers: false,
-    }),
-    [options],
-  );
-  const charts = useMemo(
-    () =>
-      SYSTEM.flatMap(({ key, title, color }) => {
-        const present = points.filter((point) => point[key] !== null);
-        if (present.length === 0) {
-          return [];
-        }
-        const values = Float64Array.from(present, (point) => point[key] as number);
-        const times = Float64Array.from(present, (point) => point.t);
-        const series: Series = {
-          total: values.length,
-          shown: values.length,
-          steps: times,
-          t: times,
-          last: values,
-          min: values,
-          max: values,
-        };
-        const line: ChartLine = { id: key, name: title(), color, series, start, stepsPerEpoch: null };
-        return [line];
-      }),
-    [points, start],
-  );
-  if (charts.length === 0) {
-    return null;
-  }
   return (
-    <section className="stack" aria-label={t("System")}>
-      <h2>{t("System")}</h2>
-      <div className="chart-grid">
-        {charts.map((line) => (
-          <SystemCard key={line.id} line={line} options={timed} cursors={cursors} />
-        ))}
-      </div>
-    </section>
-  );
-}
-
-function SystemCard({ line, options, cursors }: { line: ChartLine; options: ChartOptions; cursors: CursorGroup }) {
-  const lines = useMemo(() => [line], [line]);
-  return (
-    <article className="chart-card" aria-label={line.name}>
-      <header className="chart-card-head">
-        <h3>{line.name}</h3>
-        <span className="value" style={{ paddingRight: 8 }}>
-          {formatMetric(line.series.last[line.series.last.length - 1])}
-        </span>
-      </header>
-      <div className="chart-card-body">
-        <LineChart label={line.name} lines={lines} options={options} height={150} cursors={cursors} />
-      </div>
-    </article>
+    <ChartCard
+      projectId={projectId}
+      runs={runs}
+      name={name}
+      options={options}
+      cursors={cursors}
+      stale={stale}
+      wide={decisions !== undefined}
+      below={
+        decisions &&
+        ((axis, zoomTo) => (
+          <DecisionTimeline
+            decisions={decisions}
+            label={t("Precision timeline of {block}", { block: name.split(".")[0] })}
+            axis={axis}
+            zoomTo={zoomTo}
+          />
+        ))
+      }
+    />
   );
 }

@@ -4,6 +4,7 @@ import { t } from "../../i18n";
 import { api } from "../../lib/api";
 import { formatAge, formatDate, formatDuration } from "../../lib/format";
 import { isOver, type LinkState, type RunState } from "../../lib/live";
+import { formatRate, ratesOf } from "../../lib/throughput";
 import type { Run, RunSummary } from "../../lib/types";
 import { urls } from "../../lib/urls";
 import { Badge, Button, FormDialog, LinkButton, Menu, StatusBadge, useToast } from "../../ui";
@@ -149,6 +150,15 @@ function Facts({ run, elapsed }: { run: Run; elapsed: number | null }) {
           <dd>{by}</dd>
         </div>
       )}
+      {isOver(run.status) &&
+        Object.keys(run.document.blocks).flatMap((block) =>
+          ratesOf(run.metrics, block).map((rate) => (
+            <div key={`${block} ${rate.unit}`} title={block}>
+              <dt>{t("Throughput")}</dt>
+              <dd className="numeric">{formatRate(rate)}</dd>
+            </div>
+          )),
+        )}
       {run.device && (
         <div>
           <dt>{t("Device")}</dt>

@@ -1,8 +1,9 @@
-/** What happened before the page was opened: log lines and system metrics, joined to the live ones. */
+/** What happened before the page was opened: log lines and decisions, joined to the live ones. */
 import { useEffect, useMemo, useState } from "react";
 import { api, query } from "../../lib/api";
-import type { LogLine, RunState, SystemPoint } from "../../lib/live";
-import { logLine, systemPoint } from "../../lib/runState";
+import { type Decision, decisionOf, MAX_DECISIONS, mergeDecisions } from "../../lib/decisions";
+import type { LogLine, RunState } from "../../lib/live";
+import { logLine } from "../../lib/runState";
 import type { Items, RunEvent } from "../../lib/types";
 
 const PAGE = 2000;
@@ -13,9 +14,10 @@ async function readAll<T extends { seq: number }>(
   head: number,
   add: (items: T[]) => void,
   gone: () => boolean,
+  most = MOST,
 ) {
   let after = 0;
-  for (let read = 0; read < MOST && after < head; ) {
+  for (let read = 0; read < most && after < head; ) {
     const { items } = await api.get<Items<T>>(
       `${path}${path.includes("?") ? "&" : "?"}${query({ after, limit: PAGE }).slice(1)}`,
     );
@@ -30,16 +32,17 @@ async function readAll<T extends { seq: number }>(
 
 export interface RunHistory {
   log: LogLine[];
-  system: SystemPoint[];
+  /** In ascending step; at most so many that the page stays light. */
+  decisions: readonly Decision[];
   error: Error | null;
 }
 
-/** Log and system metrics of a run, complete from its first event. */
+/** Log and decisions of a run from its first event. */
 export function useRunHistory(state: RunState | null): RunHistory {
   const id = state?.run.id ?? null;
   const head = state?.run.head_seq ?? 0;
   const [log, setLog] = useState<LogLine[]>([]);
-  const [system, setSystem] = useState<SystemPoint[]>([]);
+  const [decisions, setDecisions] = useState<readonly Decision[]>([]);
   const [error, setError] = useState<Error | null>(null);
 
   useEffect(() => {
@@ -48,7 +51,7 @@ export function useRunHistory(state: RunState | null): RunHistory {
     }
     let gone = false;
     setLog([]);
-    setSystem([]);
+    setDecisions([]);
     const failed = (reason: unknown) => setError(reason instanceof Error ? reason : new Error(String(reason)));
     const over = () => gone;
     readAll<RunEvent>(
@@ -58,14 +61,17 @@ export function useRunHistory(state: RunState | null): RunHistory {
       over,
     ).catch(failed);
     readAll<RunEvent>(
-      `/runs/${id}/events?types=system`,
+      `/runs/${id}/events?types=decision`,
       head,
       (items) =>
-        setSystem((all) => [
-          ...all,
-          ...items.flatMap((event) => (event.type === "system" ? [systemPoint(event)] : [])),
-        ]),
+        setDecisions((all) =>
+          mergeDecisions(
+            all,
+            items.flatMap((event) => decisionOf(event) ?? []),
+          ),
+        ),
       over,
+      MAX_DECISIONS,
     ).catch(failed);
     return () => {
       gone = true;
@@ -73,16 +79,13 @@ export function useRunHistory(state: RunState | null): RunHistory {
   }, [id, head]);
 
   const liveLog = state?.log;
-  const liveSystem = state?.system;
+  const liveDecisions = state?.decisions;
   return {
     log: useMemo(() => {
       const last = log[log.length - 1]?.seq ?? 0;
       return [...log, ...(liveLog ?? []).filter((line) => line.seq > last)];
     }, [log, liveLog]),
-    system: useMemo(() => {
-      const last = system[system.length - 1]?.t ?? 0;
-      return [...system, ...(liveSystem ?? []).filter((point) => point.t > last)];
-    }, [system, liveSystem]),
+    decisions: useMemo(() => mergeDecisions(decisions, liveDecisions ?? []), [decisions, liveDecisions]),
     error,
   };
 }

@@ -3,6 +3,7 @@
  *
  * Pure functions on plain data. `parseDocument` is the only door through which foreign JSON enters the builder.
  */
+import { arrange } from "./arrange";
 import {
   type BlockEntry,
   DOCUMENT_FORMAT,
@@ -166,17 +167,17 @@ export function parseDocument(source: unknown): Parsed {
   }
   const wires = parseWires(raw.wires);
   if (!wires) return refuse('The "wires" of this pipeline are malformed.');
-  return {
-    ok: true,
-    document: {
-      format: DOCUMENT_FORMAT,
-      name: typeof raw.name === "string" && raw.name ? raw.name : "Untitled",
-      seed: typeof raw.seed === "number" ? raw.seed : 0,
-      blocks,
-      wires,
-      layout: parseLayout(raw.layout, Object.keys(blocks)),
-    },
+  const document: PipelineDocument = {
+    format: DOCUMENT_FORMAT,
+    name: typeof raw.name === "string" && raw.name ? raw.name : "Untitled",
+    seed: typeof raw.seed === "number" ? raw.seed : 0,
+    blocks,
+    wires,
+    layout: parseLayout(raw.layout, Object.keys(blocks)),
   };
+  const edges = wires.map(([from, to]) => [splitAddress(from).block, splitAddress(to).block] as const);
+  const positions = arrange(runOrder(document), edges, document.layout.positions);
+  return { ok: true, document: { ...document, layout: { ...document.layout, positions } } };
 }
 
 function parseJson(text: string): unknown {
@@ -217,9 +218,10 @@ function parseLayout(raw: unknown, ids: readonly string[]): PipelineDocument["la
   const layout = isRecord(raw) ? raw : {};
   const known = isRecord(layout.positions) ? layout.positions : {};
   const positions: Record<string, Point> = {};
-  ids.forEach((id, index) => {
-    positions[id] = parsePoint(known[id]) ?? [80 + (index % 6) * 300, 120 + Math.floor(index / 6) * 220];
-  });
+  for (const id of ids) {
+    const point = parsePoint(known[id]);
+    if (point) positions[id] = point;
+  }
   const notes = (Array.isArray(layout.notes) ? layout.notes : []).flatMap((note): Note[] => {
     const position = isRecord(note) ? parsePoint(note.position) : null;
     if (!isRecord(note) || !position || typeof note.id !== "string") return [];

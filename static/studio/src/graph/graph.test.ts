@@ -7,7 +7,7 @@ import { emptyHistory, HISTORY_LIMIT, mergeKeyOf, remember, stepBack, stepForwar
 import { freshId, idFromText } from "./names";
 import { applyAll } from "./operations";
 import { fieldsOf, isChanged, valueProblem } from "./params";
-import { freePlace } from "./place";
+import { freePlace, panToShow } from "./place";
 import { searchBlocks } from "./search";
 import type { Operation, PipelineDocument, Problem } from "./types";
 import { mergeProblems, validateLight } from "./validate";
@@ -23,6 +23,25 @@ describe("document", () => {
   it("walks up and down the wires", () => {
     expect(ancestors(start, "train")).toEqual(new Set(["split", "data", "model"]));
     expect(descendants(start, "data")).toEqual(new Set(["split", "train"]));
+  });
+
+  it("moves the view just as far as needed to show a block", () => {
+    expect(panToShow(100, 200, 700)).toBe(0);
+    expect(panToShow(600, 200, 700)).toBe(-124);
+    expect(panToShow(-50, 200, 700)).toBe(74);
+  });
+
+  it("places blocks that come without a place by their depth, and leaves the others", () => {
+    const bare = { ...start, layout: { positions: { model: [5, 6] } } };
+    const parsed = parseDocument(bare);
+    if (!parsed.ok) throw new Error(parsed.problem.template);
+    const { data, split, train, model } = parsed.document.layout.positions;
+    expect(model).toEqual([5, 6]);
+    expect([data, split, train]).toEqual([
+      [80, 120],
+      [400, 120],
+      [720, 120],
+    ]);
   });
 
   it("orders blocks as a run visits them, and those on a loop last", () => {

@@ -25,6 +25,12 @@ export function freePlace(document: PipelineDocument, wanted: Point): Point {
   return [x, y];
 }
 
+/** How far a view has to move along one axis so that all of a stretch is seen, with a gap to the edge; 0 when it is. */
+export function panToShow(start: number, length: number, room: number): number {
+  if (start < GAP) return GAP - start;
+  return Math.min(0, room - GAP - start - length);
+}
+
 export interface Bounds {
   readonly x: number;
   readonly y: number;

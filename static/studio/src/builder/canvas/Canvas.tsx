@@ -2,13 +2,14 @@
  * The canvas: React Flow with our cards, wires, search and drops.
  */
 import "@xyflow/react/dist/style.css";
-import { type EdgeChange, ReactFlow, SelectionMode, useReactFlow, useStore } from "@xyflow/react";
+import { type EdgeChange, ReactFlow, SelectionMode, useReactFlow, useStore, useStoreApi } from "@xyflow/react";
 import { type DragEvent, type MouseEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { GRID } from "../../graph/place";
+import { CARD_HEIGHT, CARD_WIDTH, GRID, panToShow } from "../../graph/place";
 import { t } from "../../i18n";
 import { usePasteAndDrop } from "../hooks/useDropFiles";
-import { addBlock, openSearch } from "../store/commands";
+import { addBlock, openSearch, select } from "../store/commands";
 import { useBuilder, useBuilderState } from "../store/context";
+import { documentOf } from "../store/state";
 import { BlockCard, FarContext } from "./BlockCard";
 import { BlockTools } from "./BlockTools";
 import { CanvasControls } from "./CanvasControls";
@@ -18,7 +19,7 @@ import { BLOCK_MIME } from "./mime";
 import { NoteCard } from "./NoteCard";
 import { Overview } from "./Overview";
 import { useConnections } from "./useConnections";
-import { type FlowEdge, type FlowNode, useFlowEdges, useFlowNodes } from "./useFlowNodes";
+import { type FlowEdge, type FlowNode, NOTE_PREFIX, useFlowEdges, useFlowNodes } from "./useFlowNodes";
 import { WireEdge } from "./WireEdge";
 
 // Stable references: a new object here would make React Flow mount every card again.
@@ -67,6 +68,16 @@ export function Canvas() {
     [store],
   );
 
+  // A plain click on one of several selected blocks means this one; React Flow would keep them all.
+  const onNodeClick = useCallback(
+    (event: MouseEvent, node: FlowNode) => {
+      if (event.shiftKey || event.ctrlKey || event.metaKey) return;
+      const id = node.type === "note" ? node.id.slice(NOTE_PREFIX.length) : node.id;
+      select(store, node.type === "note" ? { notes: new Set([id]) } : { blocks: new Set([id]) });
+    },
+    [store],
+  );
+
   const onDoubleClick = useCallback(
     (event: MouseEvent) => {
       if (!(event.target as HTMLElement).classList.contains("react-flow__pane")) return;
@@ -107,6 +118,7 @@ export function Canvas() {
           edgeTypes={edgeTypes}
           onNodesChange={onNodesChange}
           onEdgesChange={onEdgesChange}
+          onNodeClick={onNodeClick}
           {...connections}
           onlyRenderVisibleElements={!far}
           nodesDraggable={canEdit}
@@ -146,11 +158,20 @@ const allowDrop = (event: DragEvent): void => {
 /** Brings into view what a problem, the outline or a search result points at. */
 function useFocusView(): void {
   const focus = useBuilderState((state) => state.focusView);
-  const { fitView, getZoom } = useReactFlow();
+  const { store } = useBuilder();
+  const { fitView, getZoom, getViewport, setViewport } = useReactFlow();
+  const flow = useStoreApi();
   useEffect(() => {
     if (!focus) return;
+    const at = documentOf(store.getState()).layout.positions[focus.blocks[0] ?? ""];
     if (focus.blocks.length === 0) void fitView({ ...fitViewOptions, duration: 200 });
-    else
+    else if (focus.ifHidden && at) {
+      const { x, y, zoom } = getViewport();
+      const frame = flow.getState();
+      const right = panToShow(at[0] * zoom + x, CARD_WIDTH * zoom, frame.width);
+      const down = panToShow(at[1] * zoom + y, CARD_HEIGHT * zoom, frame.height);
+      if (right !== 0 || down !== 0) void setViewport({ x: x + right, y: y + down, zoom });
+    } else
       void fitView({
         nodes: focus.blocks.map((id) => ({ id })),
         duration: 200,
@@ -158,7 +179,7 @@ function useFocusView(): void {
         minZoom: Math.max(getZoom(), 0.6),
         padding: 0.4,
       });
-  }, [focus, fitView, getZoom]);
+  }, [focus, store, flow, fitView, getZoom, getViewport, setViewport]);
 }
 
 function ariaLabels() {

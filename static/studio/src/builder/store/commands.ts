@@ -67,6 +67,7 @@ export function addBlock(store: BuilderStore, { type, at, port = null }: NewBloc
     );
   if (!edit(store, operations)) return null;
   selectBlocks(store, [id]);
+  if (!at) store.setState({ focusView: { blocks: [id], nonce: Date.now(), ifHidden: true } });
   return id;
 }
 

@@ -51,6 +51,13 @@ export interface RunView {
   readonly cancelRequested: boolean;
 }
 
+/** Blocks to bring into view (none: all); `ifHidden` leaves the view alone where the block can be seen. */
+export interface FocusView {
+  readonly blocks: readonly string[];
+  readonly nonce: number;
+  readonly ifHidden?: boolean;
+}
+
 export interface BuilderState {
   readonly pipelineId: string;
   readonly projectId: string;
@@ -71,7 +78,7 @@ export interface BuilderState {
   readonly paletteOpen: boolean;
   readonly dialog: OpenDialog;
   readonly focusField: { readonly block: string; readonly field: string | null; readonly nonce: number } | null;
-  readonly focusView: { readonly blocks: readonly string[]; readonly nonce: number } | null;
+  readonly focusView: FocusView | null;
   readonly notice: Notice | null;
   readonly run: RunView | null;
   readonly plan: Readonly<Record<string, PlannedBlock>>;

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.e2e.canvas import node, set_field
 from tests.e2e.world import POSITIONS
 from tests.studio import Api, digits
 
@@ -27,17 +28,6 @@ def wait_for_points(page, metric, least, timeout_s=90):
             return
         page.wait_for_timeout(100)
     raise AssertionError(f"{metric} has {points(page, metric)} points, not {least}")
-
-
-def node(page, id_):
-    return page.locator(f'.react-flow__node[data-id="{id_}"]')
-
-
-def set_field(page, block, label, value):
-    node(page, block).locator("header").click()
-    field = page.get_by_label(label, exact=True).last
-    field.fill(value)
-    field.press("Tab")
 
 
 def placed(name):

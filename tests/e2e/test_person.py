@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.e2e.canvas import node, set_field, wire
+
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Page
 
 pytestmark = pytest.mark.e2e
 RUN_TIMEOUT_MS = 120_000
@@ -16,34 +18,10 @@ EPOCHS = 43  # no other test trains as long, so nothing comes from the cache
 STEPS_PER_EPOCH = 29  # 1,797 digits in batches of 64
 
 
-def node(page: Page, id_: str) -> Locator:
-    return page.locator(f'.react-flow__node[data-id="{id_}"]')
-
-
-def port(page: Page, address: str, side: str) -> Locator:
-    block, name = address.split(".")
-    return node(page, block).locator(f'.react-flow__handle.{side}[data-handleid="{name}"]')
-
-
 def drag_block(page: Page, type_: str, x: int, y: int) -> None:
     page.locator(f'.palette-item[data-block="{type_}"]').drag_to(
         page.locator(".react-flow__pane"), target_position={"x": x, "y": y}
     )
-
-
-def wire(page: Page, source: str, target: str) -> None:
-    """Draw a wire with the mouse."""
-    start, end = port(page, source, "source").bounding_box(), port(page, target, "target").bounding_box()
-    assert start is not None
-    assert end is not None
-    page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(end["x"] + end["width"] / 2, end["y"] + end["height"] / 2, steps=8)
-    page.mouse.up()
-
-
-def wires(page: Page) -> int:
-    return page.locator(".react-flow__edge").count()
 
 
 def points(page: Page, metric: str) -> int:
@@ -64,10 +42,7 @@ def wait_for_points(page: Page, metric: str, least: int) -> int:
 
 
 def set_epochs(page: Page, epochs: int) -> None:
-    node(page, "train").locator("header").click()
-    field = page.get_by_label("Epochs", exact=True).last
-    field.fill(str(epochs))
-    field.press("Tab")
+    set_field(page, "train", "Epochs", str(epochs))
 
 
 def start_run(page: Page) -> None:

@@ -4,7 +4,7 @@ Called by the training loop, on raw pixels (uint8, before preprocessing), with t
 device, which checkpoints keep. The operations are those that the augment block declares; all keys but ``op`` may be
 left out:
 
-``{"op": "flip", "probability": 0.5}``  mirror left and right
+``{"op": "flip", "probability": 0.5}``  mirror left and right; see :meth:`Augmentation.alternating`
 ``{"op": "crop", "padding": 4}``        shift by up to ``padding`` pixels; what comes in is black
 ``{"op": "rotate", "degrees": 10}``     turn by up to ``degrees``; what comes in is black
 ``{"op": "erase", "size": 8}``          a square of ``size`` pixels becomes the mean grey of its image
@@ -25,7 +25,40 @@ from torch.nn import functional
 from engine.errors import UserError
 
 
-def make_augmentation(operations: Sequence[Mapping[str, Any]]) -> Callable[[Tensor], Tensor] | None:
+class Augmentation:
+    """Operations, one after the other; see the module's text."""
+
+    def __init__(self, steps: Sequence[tuple[Callable[..., Tensor], dict[str, Any]]], alternates: bool = False) -> None:
+        self._steps = list(steps)
+        self._alternates = alternates
+
+    def __call__(self, images_BCHW: Tensor, rows_B: Tensor | None = None, epoch: int = 0) -> Tensor:
+        """Change a batch of raw images.
+
+        Parameters
+        ----------
+        rows_B
+            int64 (B,): which examples they are.
+        epoch
+            From 0.
+        """
+        for function, arguments in self._steps:
+            if self._alternates and function is flip and rows_B is not None:
+                images_BCHW = flip_in_turn(images_BCHW, rows_B, epoch)
+            else:
+                images_BCHW = function(images_BCHW, **arguments)
+        return images_BCHW
+
+    def alternating(self) -> Augmentation:
+        """The same, but each image is mirrored in every other epoch instead of by chance.
+
+        All that chance does in addition is to show some images twice alike in a row (K. Jordan, "94 % on CIFAR-10 in
+        3.29 seconds on a single GPU", 2024, section 3.6).
+        """
+        return Augmentation(self._steps, alternates=True)
+
+
+def make_augmentation(operations: Sequence[Mapping[str, Any]]) -> Augmentation | None:
     """One function for all operations, in their order; None when there are none.
 
     Raises
@@ -48,20 +81,26 @@ def make_augmentation(operations: Sequence[Mapping[str, Any]]) -> Callable[[Tens
             )  # fmt: skip
         arguments = {key: value for key, value in operation.items() if key != "op"}
         steps.append((_OPERATIONS[operation["op"]], arguments))
-    if not steps:
-        return None
-
-    def augment(images_BCHW: Tensor) -> Tensor:
-        for function, arguments in steps:
-            images_BCHW = function(images_BCHW, **arguments)
-        return images_BCHW
-
-    return augment
+    return Augmentation(steps) if steps else None
 
 
 def flip(images_BCHW: Tensor, probability: float = 0.5) -> Tensor:
     """Mirror each image left and right with some probability."""
     mirrored_B = torch.rand(len(images_BCHW), device=images_BCHW.device) < probability
+    return torch.where(mirrored_B[:, None, None, None], images_BCHW.flip(-1), images_BCHW)
+
+
+def flip_in_turn(images_BCHW: Tensor, rows_B: Tensor, epoch: int) -> Tensor:
+    """Mirror half of the images, chosen by their numbers, in even epochs, and the other half in odd ones.
+
+    >>> images = torch.tensor([[1, 2], [1, 2], [1, 2], [1, 2]]).reshape(4, 1, 1, 2)
+    >>> first, second = (flip_in_turn(images, torch.arange(4), epoch)[:, 0, 0, 0].tolist() for epoch in (0, 1))
+    >>> [a + b for a, b in zip(first, second)]
+    [3, 3, 3, 3]
+    """
+    # any fixed choice of a half will do that does not go with what the numbers mean, such as the class
+    mixed_B = (rows_B * 2_654_435_761 % 2**32) >> 16
+    mirrored_B = (mixed_B + epoch) % 2 == 0
     return torch.where(mirrored_B[:, None, None, None], images_BCHW.flip(-1), images_BCHW)
 
 

@@ -12,9 +12,9 @@ speak through. What happens, in order::
             now and then: read the losses of the last steps and log them; stop if one is not a number
             now and then: write a checkpoint
             stop here if the run was cancelled
-        evaluate on the validation examples and log
+        evaluate on the validation examples and log; with averaged weights, where there are any
         stop if it has not become better for `patience` epochs
-    take the best weights, if `patience` was set
+    take the best weights, if `patience` was set; else the averaged ones, where there are any
 
 Everything that changes is in :class:`engine.learn.restore.Parts` and the random generators; a checkpoint holds both, so
 a run that was killed and resumed ends with the same weights as one that was not, bit by bit.
@@ -24,6 +24,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -33,7 +35,8 @@ from engine.errors import CancelledRun, InterruptedRun
 from engine.learn import restore
 from engine.learn.batches import Sampler
 from engine.learn.checkpoint import CheckpointFolder
-from engine.learn.optimisers import make_optimizer
+from engine.learn.ema import make_average
+from engine.learn.optimisers import make_optimizer, set_rate
 from engine.learn.options import TrainingOptions
 from engine.learn.precision.plain import PlainPrecision
 from engine.learn.schedules import factor
@@ -96,15 +99,20 @@ class _Training:
     ) -> None:
         self.module, self.data, self.options, self.ctx = module, data.prepared(), options, ctx
         self.validation, self.checkpoints, self.identity = validation, checkpoints, dict(identity)
+        if options.alternating_flip and self.data.augment is not None:
+            self.data = replace(self.data, augment=self.data.augment.alternating())
         if ctx.plan.memory_format == "channels_last":
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a stub without it
         self.task = find_task(options.task)
         self.optimizer = make_optimizer(module, options)
         self.precision = PlainPrecision()
-        self.step = Step(module, self.data, options, self.optimizer, ctx, self.precision, self.task)
+        self.average = make_average(module, options)
+        self.step = Step(module, self.data, options, self.optimizer, ctx, self.precision, self.task, self.average)
+        if ctx.plan.compile is True:
+            self.step.compile()
         self.log = StepLog(ctx, self.task)
         self.state = State()
-        self.parts = restore.Parts(module, self.optimizer, self.step, self.state)
+        self.parts = restore.Parts(module, self.optimizer, self.step, self.state, self.average)
         self.sampler = Sampler(len(data.examples), options.batch_size, seed, data.examples.device)
         self.total_steps = self.sampler.steps * options.epochs
         self._started, self._first_step = time.monotonic(), 0
@@ -121,6 +129,8 @@ class _Training:
             raise
         if self.state.best_weights is not None:
             self.module.load_state_dict(self.state.best_weights)
+        elif self.average is not None:
+            self.average.put_in_place()
         self.module.eval()
         return self._result()
 
@@ -128,9 +138,8 @@ class _Training:
         state = self.state
         started, seen_before = time.monotonic(), self.log.seen
         for rows in self.sampler.epoch(state.epoch, state.batch):
-            rate = self.options.learning_rate * factor(self.options.schedule, state.step, self.total_steps)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate
+            rate = self._rate()
+            set_rate(self.optimizer, rate)
             loss, outputs, targets = self.step(rows, state.step, state.epoch)
             state.step += 1
             state.batch += 1
@@ -144,12 +153,18 @@ class _Training:
         self._end_epoch((self.log.seen - seen_before) / max(1e-9, time.monotonic() - started))
         self._report()
 
+    def _rate(self) -> float:
+        options = self.options
+        return options.learning_rate * factor(options.schedule, self.state.step, self.total_steps, options.warm_up)
+
     def _end_epoch(self, examples_per_s: float) -> None:
         state, log = self.state, self.log
         accuracy = log.correct / max(1, log.asked) if self.task.has_accuracy else None
         numbers = self.task.numbers("train", log.loss_sum / max(1, log.asked), accuracy)
-        if self.validation is not None:
-            numbers |= validate(self.module, self.validation, self.task, self.ctx.check_cancelled)
+        with nullcontext() if self.average is None else self.average.in_place():
+            if self.validation is not None:
+                numbers |= validate(self.module, self.validation, self.task, self.ctx.check_cancelled)
+            self._remember_best(numbers.get("validation_loss"), state.epoch + 1)
         for name, value in numbers.items():
             self.ctx.metric(name, value, state.step)
         if examples_per_s > 0:  # not when a run goes on behind the last batch of an epoch
@@ -159,14 +174,13 @@ class _Training:
         state.epoch += 1
         state.batch = 0
         log.start_epoch()
-        self._remember_best(numbers.get("validation_loss"))
 
-    def _remember_best(self, loss: float | None) -> None:
+    def _remember_best(self, loss: float | None, epoch: int) -> None:
         state = self.state
         if not self.options.patience or loss is None:
             return
         if state.best_loss is None or loss < state.best_loss:
-            state.best_loss, state.best_epoch = loss, state.epoch
+            state.best_loss, state.best_epoch = loss, epoch
             state.best_weights = {name: tensor.detach().clone() for name, tensor in self.module.state_dict().items()}
 
     def _stops_early(self) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-OptimizerName = Literal["adamw", "sgd"]
-ScheduleName = Literal["one_cycle", "cosine", "constant"]
+OptimizerName = Literal["adamw", "sgd", "muon"]
+ScheduleName = Literal["one_cycle", "cosine", "linear", "constant"]
+AveragingName = Literal["none", "ema", "lookahead"]
+RecipeName = Literal["standard", "fast"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +21,23 @@ class TrainingOptions:
         Name of a task of :mod:`engine.learn.tasks`, such as ``"classification"``.
     epochs
         Times that every example is seen.
+    batch_size
+        Examples in one step of the optimiser.
     learning_rate
         The highest that the schedule reaches.
     momentum
-        Of SGD; for AdamW the first of its two betas.
+        Of SGD and Muon; for AdamW the first of its two betas.
+    bias_rate
+        What the learning rate of biases and normalisation is multiplied by.
+    warm_up
+        Share of the steps in which the learning rate rises; 0: as the schedule has it.
+    mixup, cutmix
+        Alpha of the mixture of two examples; 0: none. See :mod:`engine.learn.mixing`.
+    averaging, averaging_decay, averaging_steps
+        Which average of the weights is taken, what it keeps in a step, and steps between two updates. See
+        :mod:`engine.learn.ema`.
+    alternating_flip
+        Mirror each image in every other epoch instead of by chance.
     accumulation
         Parts that a batch is cut into; their gradients are added before the optimiser's step. Takes less memory.
     split_batches
@@ -33,6 +48,8 @@ class TrainingOptions:
         Stop after this many epochs without a lower validation loss and take the best weights; 0 never stops.
     checkpoint_steps
         Steps between checkpoints; 0 chooses a time that costs at most 2 % of the training.
+    recipe
+        ``"fast"``: :func:`engine.learn.recipes.resolved` fills in what is at its default.
     """
 
     task: str = "classification"
@@ -42,10 +59,19 @@ class TrainingOptions:
     learning_rate: float = 1e-3
     momentum: float = 0.9
     weight_decay: float = 1e-2
+    bias_rate: float = 1.0
     schedule: ScheduleName = "one_cycle"
+    warm_up: float = 0.0
     label_smoothing: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    averaging: AveragingName = "none"
+    averaging_decay: float = 0.99
+    averaging_steps: int = 1
+    alternating_flip: bool = False
     accumulation: int = 1
     split_batches: bool = True
     gradient_clip: float = 0.0
     patience: int = 0
     checkpoint_steps: int = 0
+    recipe: RecipeName = "standard"

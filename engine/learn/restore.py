@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from engine.learn import random_state
 from engine.learn.checkpoint import Checkpoint
+from engine.learn.ema import Average
 from engine.learn.state import State
 from engine.learn.step import Partial, Step
 
@@ -28,6 +29,7 @@ class Parts:
     optimizer: Optimizer
     step: Step
     state: State
+    average: Average | None = None
 
     @property
     def device(self) -> torch.device:
@@ -41,6 +43,8 @@ def tensors(parts: Parts) -> dict[str, Tensor]:
     found |= {f"best.{name}": tensor for name, tensor in (parts.state.best_weights or {}).items()}
     for index, values in parts.optimizer.state_dict()["state"].items():
         found |= {f"optimizer.{index}.{name}": value for name, value in values.items() if isinstance(value, Tensor)}
+    if parts.average is not None:
+        found |= {f"average.{name}": tensor for name, tensor in parts.average.tensors().items()}
     found |= {f"random.{name}": tensor for name, tensor in random_state.full_state(parts.device).items()}
     return found | _partial(parts.step)
 
@@ -120,6 +124,8 @@ def put_back(parts: Parts, tensors: Mapping[str, Tensor]) -> None:
         state.setdefault(int(index), {})[key] = tensor
     parts.optimizer.load_state_dict({"state": state, "param_groups": parts.optimizer.state_dict()["param_groups"]})
     _match_layout(parts.optimizer)
+    if parts.average is not None:
+        parts.average.put_back(groups["average"])
     _put_partial_back(parts.step, groups["partial"], parts.device)
     random_state.put_back(groups["random"], parts.device)
 

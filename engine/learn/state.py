@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from engine.learn.augment import Augmentation
 from engine.runtime.examples import Examples
 
 Weights = dict[str, Tensor]
@@ -32,13 +33,13 @@ class TrainingData:
 
     examples: Examples
     targets: Tensor | None
-    augment: Callable[[Tensor], Tensor] | None = None
+    augment: Augmentation | None = None
     derive: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
 
     def batch(self, rows: Tensor, epoch: int = 0) -> tuple[Tensor, Tensor]:
-        """Inputs as the network takes them, and their targets."""
+        """Inputs of some rows as the network takes them in an epoch, and their targets."""
         raw = self.examples.take(rows)
-        x = self.examples.prepare(raw if self.augment is None else self.augment(raw))
+        x = self.examples.prepare(raw if self.augment is None else self.augment(raw, rows, epoch))
         if self.derive is not None:
             return self.derive(x)
         assert self.targets is not None

@@ -31,7 +31,9 @@ from torch.optim import Optimizer
 from engine.compute.devices import is_out_of_memory
 from engine.errors import UserError
 from engine.learn import random_state
+from engine.learn.ema import Average
 from engine.learn.memory import batch_that_fits
+from engine.learn.mixing import Mixed, make_mixing
 from engine.learn.options import TrainingOptions
 from engine.learn.precision.plain import PlainPrecision
 from engine.learn.state import TrainingData
@@ -85,14 +87,18 @@ class Step:
         ctx: RunContext,
         precision: PlainPrecision,
         task: Task,
+        average: Average | None = None,
     ) -> None:
         self.module, self.data, self.options, self.optimizer = module, data, options, optimizer
         self.ctx, self.precision, self.task, self.loss = ctx, precision, task, task.loss(options)
-        self.part_size = -(-options.batch_size // options.accumulation)
+        self.average = average
+        self.part_size = -(-min(options.batch_size, len(data.examples)) // options.accumulation)
         self.partial: Partial | None = None
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         self._device = next(module.parameters()).device
-        self._forward: Callable[[Tensor], Tensor] = module
+        self._mix = make_mixing(options.mixup, options.cutmix)
+        self.forward: Callable[[Tensor], Tensor] = module
+        self._compiled: Callable[[Tensor], Tensor] | None = None
         self._extra_loss: Callable[[], Tensor] | None = getattr(module, "extra_loss", None)
         self._channels_last = ctx.plan.memory_format == "channels_last"
 
@@ -137,21 +143,28 @@ class Step:
         else:
             for weight in self.parameters:
                 weight.grad = None
+        mixed = None if self._mix is None else self._mix(inputs, targets)
         if len(rows) <= self.part_size:
-            loss, outputs = self._part(inputs, targets, None, last=True)
+            loss, outputs = self._part(inputs, targets, mixed, None, last=True)
         else:
-            loss, outputs = self._in_parts(inputs, targets, started)
+            loss, outputs = self._in_parts(inputs, targets, mixed, started)
         norm = self._norm()
         self.precision.apply(self.optimizer)
         self.precision.observe(number, loss, norm)
+        if self.average is not None:
+            self.average.update(number + 1)
         return Taken(loss, outputs, targets)
 
-    def _part(self, inputs: Tensor, targets: Tensor, share: float | Tensor | None, last: bool) -> tuple[Tensor, Tensor]:
+    def _part(
+        self, inputs: Tensor, targets: Tensor, mixed: Mixed | None, share: float | Tensor | None, last: bool
+    ) -> tuple[Tensor, Tensor]:
         """Add the gradient of one part; returns its share of the loss, and its outputs."""
         with self.precision.autocast():
-            outputs = self._forward(inputs)
+            outputs = self._network(inputs if mixed is None else mixed.inputs)
         outputs = outputs.float()
         loss = self.loss(outputs, targets)
+        if mixed is not None:
+            loss = torch.lerp(self.loss(outputs, mixed.others), loss, mixed.share)
         if self._extra_loss is not None:
             loss = loss + self._extra_loss()
         if share is not None:
@@ -159,18 +172,30 @@ class Step:
         self.precision.backward(loss)
         return loss.detach(), outputs.detach()
 
-    def _in_parts(self, inputs: Tensor, targets: Tensor, started: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def compile(self) -> None:
+        """Compile the network at the first step; batches of another size than most go through it as it is."""
+        self._compiled = torch.compile(self.forward, dynamic=False)
+
+    def _network(self, inputs: Tensor) -> Tensor:
+        if self._compiled is None or len(inputs) != self.part_size:
+            return self.forward(inputs)
+        return self._compiled(inputs)
+
+    def _in_parts(
+        self, inputs: Tensor, targets: Tensor, mixed: Mixed | None, started: dict[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
         # as even as can be: a part of one example has no spread for batch normalisation
         count = -(-len(inputs) // self.part_size)
         pieces = list(zip(inputs.tensor_split(count), targets.tensor_split(count), strict=True))
+        mixtures = [None] * count if mixed is None else mixed.split(count)
         asked = self.task.asked(targets)
         partial = self.partial or Partial(0, torch.zeros((), device=self._device), [], started)
-        for index in range(partial.done, len(pieces)):
+        for index in range(partial.done, count):
             if index:
                 self.ctx.check_cancelled()
             part_inputs, part_targets = pieces[index]
             share = self.task.asked(part_targets) / asked
-            loss, outputs = self._part(part_inputs, part_targets, share, last=index == len(pieces) - 1)
+            loss, outputs = self._part(part_inputs, part_targets, mixtures[index], share, last=index == count - 1)
             partial.loss += loss
             partial.outputs.append(outputs)
             partial.done = index + 1

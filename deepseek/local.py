@@ -179,6 +179,8 @@ def execute(
             resolved.append(dict(body["plan"]))
         elif body["type"] == "metrics":
             last[f"{body['block']}.{body['name']}"] = points(body)[1][-1]
+        elif body["type"] == "decision" and body["kind"] == "probe":
+            api.remember_choice(body["evidence"])
         shown(body)
 
     started = time.monotonic()

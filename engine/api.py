@@ -32,7 +32,9 @@ from engine.run.doors import (
     open_images,
     open_predictor,
     open_table,
+    profile_of,
     register_architecture,
+    remember_choice,
     save_bundle,
 )
 from engine.run.executor import RunResult, execute
@@ -87,7 +89,9 @@ __all__ = [
     "open_table",
     "parse_document",
     "preview_run",
+    "profile_of",
     "register_architecture",
+    "remember_choice",
     "render",
     "save_bundle",
     "unpack_points",

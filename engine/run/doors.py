@@ -7,7 +7,7 @@ free of torch.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,31 @@ def load_bundle(path: Path, store: ArtifactStore) -> ModelRef:
 def register_architecture(name: str, build: Callable[[Any], Any]) -> None:
     """Make a person's own module an architecture of this process; ``build(config)`` returns a fresh module."""
     importlib.import_module("engine.models.registry").register_local(name, build)
+
+
+def remember_choice(evidence: Mapping[str, Any], scope: str = "") -> bool:
+    """Store what a run found best for a workload on this machine, out of its ``decision`` event of kind ``probe``.
+
+    Parameters
+    ----------
+    evidence
+        As the run said it: checked strictly, since the run may be anybody's.
+    scope
+        Whose later runs take it: empty for this installation's own, else a workspace's id.
+
+    Returns
+    -------
+    bool
+        False when it is not of the form that such evidence has; nothing was stored then.
+    """
+    stored: bool = importlib.import_module("engine.compute.profile").remember_evidence(evidence, scope)
+    return stored
+
+
+def profile_of(scope: str = "") -> bytes:
+    """The file of what was measured on this machine, for a run that cannot read it where it lies."""
+    path: Path = importlib.import_module("engine.compute.profile").profile_path(scope)
+    return path.read_bytes() if path.is_file() else b"{}"
 
 
 def open_images(ref: DatasetRef) -> Any:

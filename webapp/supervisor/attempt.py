@@ -43,6 +43,8 @@ STOP_GRACE_S = 10.0
 END_GRACE_S = 5.0
 RETRY_S = 1.0
 EXIT_RESUME = 75
+MAX_PROBES = 64
+"""Of one attempt whose results are kept."""
 PROGRAM = ("-m", "engine.run")
 T = TypeVar("T")
 
@@ -63,6 +65,8 @@ class AttemptRunner:
         self.stopping = threading.Event()
         self.fenced = threading.Event()
         self.events: EventFile | None = None
+        self._scope = ""
+        self._probes_left = MAX_PROBES
         self._child: Child | None = None
         self._done: protocol.RunDone | None = None
         self._last_store = 0.0
@@ -115,7 +119,8 @@ class AttemptRunner:
             "plan": run.spec.plan,
             "attempt": self.epoch,
         }
-        self.folder.prepare(job, catalog)
+        self._scope = run.project.workspace_id.hex
+        self.folder.prepare(job, catalog, bridge.profile_of(self._scope))
         for digest in artifact_params(document, catalog):
             self._insist(lambda digest=digest: self.folder.stage(digest))  # type: ignore[misc]
         try:
@@ -193,7 +198,16 @@ class AttemptRunner:
                 self._insist(lambda output=output: self.folder.take(output.digest))  # type: ignore[misc]
         if isinstance(message, protocol.RunDone) and self._child is not None:
             self.recorder.add_system(self.meter.rest())
+        if isinstance(message, protocol.Decision) and message.kind == "probe":
+            self._learn(message.evidence)
         self.recorder.add(message)
+
+    def _learn(self, evidence: dict[str, Any]) -> None:
+        """Keep what the run measured for later runs of its workspace; a run measures a few workloads, not hundreds."""
+        if self._probes_left:
+            self._probes_left -= 1
+            with contextlib.suppress(OSError):  # a full disk is no reason to lose the run: it will be measured again
+                bridge.remember_choice(evidence, self._scope)
 
     def _pause(self) -> float:
         if self.recorder.is_empty:

@@ -40,6 +40,7 @@ def box_of(folder: RunFolder, device: LocalDevice, number: int) -> sandbox.Box:
         environment={
             "DEEPSEEK_HOME": str(home),
             "DEEPSEEK_CATALOG": str(folder.box / "catalog.json"),
+            "DEEPSEEK_PROFILE": str(folder.box / "profile.json"),
             "DEEPSEEK_DATASETS": os.pathsep.join(map(str, datasets)),
             "DEEPSEEK_DATA_DIRS": os.pathsep.join(map(str, settings.DATA_DIRS)),
             "DEEPSEEK_OFFLINE": "1",
@@ -85,11 +86,20 @@ def fetch_resources(
         entry = catalog["blocks"].get(block["type"], {})
         if block.get("bypass") or block.get("params", {}).get("path"):
             continue
-        for name in entry.get("resources", ()):
+        for name in [*entry.get("resources", ()), *_chosen_resources(block, entry)]:
             if not (Path(settings.HOME) / "datasets" / name).is_dir():
                 template = "Looking for the public data set {name}, downloading it if it is not here"
                 yield _log(block_id, template, name=name)
             _run([sys.executable, "-P", "-c", FIND_OR_FETCH, name], must_end)
+
+
+def _chosen_resources(block: Mapping[str, Any], entry: Mapping[str, Any]) -> Iterator[str]:
+    """The public files that the values of a block's parameters ask for."""
+    for name, declared in entry.get("params", {}).get("schema", {}).get("properties", {}).items():
+        chosen = block.get("params", {}).get(name, declared.get("default"))
+        found = declared.get("resources", {}).get(chosen) if isinstance(chosen, str) else None
+        if found:
+            yield found.replace("{block}", block["type"].rpartition(".")[2])
 
 
 def _run(argv: list[str], must_end: Callable[[], bool]) -> None:

@@ -71,7 +71,7 @@ class RunFolder:
         finally:
             os.close(descriptor)
 
-    def prepare(self, job: Mapping[str, Any], catalog: Mapping[str, Any]) -> None:
+    def prepare(self, job: Mapping[str, Any], catalog: Mapping[str, Any], profile: bytes = b"{}") -> None:
         """Make the folder ready for an attempt; checkpoints of an earlier one stay."""
         for folder in (self.root, self.box, self.staged):
             folder.mkdir(mode=0o711, exist_ok=True)
@@ -80,6 +80,7 @@ class RunFolder:
                 inside.folder(name)
             inside.write("job.json", json.dumps(job).encode())
             inside.write("catalog.json", json.dumps(catalog).encode())
+            inside.write("profile.json", profile)
 
     def events(self, epoch: int) -> Path:
         """The event file of an attempt."""

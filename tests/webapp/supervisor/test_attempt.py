@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import threading
 import time
@@ -249,3 +250,32 @@ def metrics(first: int, values: list[float]) -> bytes:
         "t0": 1.0, "t1": 2.0, "values": base64.b64encode(struct.pack(f"<{len(values)}d", *values)).decode(),
     }  # fmt: skip
     return json.dumps(event).encode()
+
+
+PROBED = program("""
+begin()
+known = json.load(open(os.environ["DEEPSEEK_PROFILE"]))
+for number in range(200):
+    evidence = {"machine": "0" * 16, "key": f"mlp-{number:016x}", "choice": {"precision": "bf16"}, "timings": {}}
+    fields = {"kind": "probe", "step": 0, "message": "", "template": "", "evidence": evidence}
+    say("decision", block="train", **fields)
+    say("decision", block="train", **{**fields, "evidence": {**evidence, "key": "../../poison"}})
+say("block_done", block="train", duration_s=0.1, outputs={}, metrics={"known": len(known.get("machines", {}))})
+end()
+""")
+
+
+def test_what_a_run_measured_is_there_for_the_next_run_of_its_workspace_only(
+    bench: Bench, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bench.carry_out(PROBED).status == Status.SUCCEEDED
+    workspace = people.project.workspace_id.hex
+    machines = json.loads(bridge.profile_of(workspace))["machines"]
+    assert list(machines) == ["0" * 16]
+    assert 0 < len(machines["0" * 16]["choices"]) <= attempt_module.MAX_PROBES
+    assert json.loads(bridge.profile_of("f" * 32)) == json.loads(bridge.profile_of()) == {}
+    assert [e["metrics"]["known"] for e in events_of(bench.run) if e["type"] == "block_done"] == [0]
+
+    bench.run = make_run(people.project)
+    assert bench.carry_out(PROBED).status == Status.SUCCEEDED
+    assert [e["metrics"]["known"] for e in events_of(bench.run) if e["type"] == "block_done"] == [1]

@@ -63,4 +63,4 @@ class TrainingParams(BlockParams):
 
     def options(self, **more: Any) -> TrainingOptions:
         """The same, as the training loop takes it."""
-        return TrainingOptions(**self.model_dump(exclude={"device"}), **more)
+        return TrainingOptions(**{**self.model_dump(exclude={"device"}), **more})

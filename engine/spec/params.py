@@ -5,7 +5,7 @@ Called by block files. Must not know any block.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -36,6 +36,7 @@ def param(
     advanced: bool = False,
     group: str | None = None,
     max_length: int | None = None,
+    resources: Mapping[str, str] | None = None,
 ) -> Any:
     """Declare one parameter.
 
@@ -57,6 +58,9 @@ def param(
         True: the form folds it away at first.
     group
         Title of the section of the form that an advanced parameter lies in.
+    resources
+        Value -> public file that is needed when the parameter has it; ``{block}`` stands for the name of the block
+        behind its category. It is fetched before a run starts.
     """
     extra = {
         "unit": unit,
@@ -64,6 +68,7 @@ def param(
         "choices": list(choices) if choices is not None else None,
         "advanced": advanced or None,
         "group": group,
+        "resources": dict(resources) if resources is not None else None,
     }
     return Field(
         default,

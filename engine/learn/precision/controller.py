@@ -1,0 +1,377 @@
+"""Watches over the precision of a training, and over the training itself.
+
+Called by the training loop and its step, in this order::
+
+    begin(number)                 False: leave this batch out
+    look(number, inputs, targets)
+    with autocast(): forward      the loss in fp32, outside
+    backward(loss)                for each part of the batch
+    unscale, clip, norm           when the gradient is clipped, or `watches` says so
+    apply(optimizer)
+    observe(number, loss, norm)
+    due(step) -> verdict(step)    a rollback has put the training back already
+
+One class for all precisions: a fixed one is a ladder of one rung whose faults are explained instead of recovered. All
+that is decided is said through ``decide``. Must not know epochs, metrics or files.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from engine.compute.rungs import Rung, autocast, kernels
+from engine.learn.precision import explain
+from engine.learn.precision.diagnosis import Finding, diagnose, is_finite
+from engine.learn.precision.ladder import Ladder
+from engine.learn.precision.options import PrecisionOptions
+from engine.learn.precision.pace import Pace
+from engine.learn.precision.recovery import from_json, to_json
+from engine.learn.precision.samples import Loss, Samples
+from engine.learn.precision.scaler import LossScaler
+from engine.learn.precision.signals import Fault, LossWindow, Reduce, Signals
+from engine.learn.precision.snapshots import SnapshotRing, Training
+from engine.learn.precision.tracer import GO, Tracer, Verdict
+from engine.learn.precision.weights import raise_weights
+
+SCALED_EVERY = 16
+_NOTHING: AbstractContextManager[None] = nullcontext()
+
+
+class PrecisionController:
+    """The precision of a training; see the module's text.
+
+    Parameters
+    ----------
+    ladder
+        The rungs that may be used, from the fastest to the safest.
+    start
+        The rung to begin with.
+    decide
+        Says what was decided: ``ctx.decide``.
+    reduce
+        The mean of a tensor over all ranks, where there are several.
+
+    Attributes
+    ----------
+    watches
+        True when this step's norm of the gradient is wanted.
+
+    Examples
+    --------
+    >>> from engine.compute.rungs import RUNGS
+    >>> cpu, fp32 = torch.device("cpu"), RUNGS["fp32"]
+    >>> controller = PrecisionController([fp32], fp32, cpu, decide=lambda *_, **__: None)
+    >>> controller.begin(0), controller.rung.name, controller.rate_factor
+    (True, 'fp32', 1.0)
+    """
+
+    def __init__(
+        self,
+        ladder: Sequence[Rung],
+        start: Rung,
+        device: torch.device,
+        *,
+        options: PrecisionOptions | None = None,
+        decide: explain.Decide,
+        reduce: Reduce | None = None,
+    ) -> None:
+        self.options = options or PrecisionOptions()
+        self.device = device
+        self.watches = False
+        self._decide = decide
+        self._ladder = Ladder(ladder, start, self.options.most_switches, decide)
+        self._scaler = LossScaler(device, self.options)
+        self._signals, self._window = Signals(reduce), LossWindow(self.options)
+        self._tracer = Tracer(self.options, self._window, decide)
+        self._pace = Pace()
+        self._ring: SnapshotRing | None = None
+        self._samples: Samples | None = None
+        self._module: nn.Module | None = None
+        self._optimizer: Optimizer | None = None
+        self._overflows = 0
+        self._first: tuple[int, Tensor] | None = None
+        self._is_first = True
+        self._norm_began = 0.0
+
+    # ---------------------------------------------------------------- what a step asks
+
+    @property
+    def rung(self) -> Rung:
+        """What is computed in."""
+        return self._ladder.rung
+
+    @property
+    def rate_factor(self) -> float:
+        """What the learning rate is to be multiplied by."""
+        return self._ladder.rate_factor
+
+    def begin(self, number: int) -> bool:
+        """Prepare a step; False: its batch is left out."""
+        self._ladder.back(number)
+        goes = True
+        for order in self._tracer.orders:
+            if order.number == number:
+                self._ladder.obey(order)
+                goes = goes and order.kind != "skip"
+        self.watches = self.rung.scaled or self._tracer.incident is not None or number % self._pace.norm_every == 0
+        return goes
+
+    def look(self, number: int, inputs: Tensor, targets: Tensor) -> None:
+        """See a batch before its step: for the diagnosis of a step that is known to fail, and for samples."""
+        if self._is_first:
+            self._first = (number, inputs)
+        incident = self._tracer.incident
+        if incident is not None and incident.phase == "reproduce" and number == incident.fault.number:
+            incident.finding = self._diagnose(inputs)
+        if self._samples is not None and self._samples.due(number):
+            scale = float(self._scaler.scale) if self.rung.scaled else 1.0
+            self._samples.before(inputs, targets, self.autocast, self.rung.dtype, scale)
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Where the network runs forward."""
+        return _NOTHING if self._is_plain else autocast(self.rung, self.device)
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of a loss.
+
+        Raises
+        ------
+        UserError
+            When the very first loss is not a finite number and nothing may be tried against it; names the layer.
+        """
+        if self._is_first:
+            self._check_first(loss)
+        if self._is_plain:
+            torch.autograd.backward(loss)
+            return
+        with kernels(self.rung, self.device):
+            torch.autograd.backward(self._scaler.scaled(loss) if self.rung.scaled else loss)
+
+    def unscale(self, optimizer: Optimizer) -> None:
+        """Gradients in their own size, to clip and to measure."""
+        if self.rung.scaled:
+            self._scaler.unscale(optimizer)
+        self._norm_began = self._pace.now()
+
+    def apply(self, optimizer: Optimizer) -> None:
+        """One step of the optimiser; on fp16 none when the gradients overflowed."""
+        if self._norm_began:
+            self._pace.measured_norm(self._pace.now() - self._norm_began)
+            self._norm_began = 0.0
+        self._optimizer = optimizer
+        if self.rung.scaled:
+            self._scaler.apply(optimizer)
+        else:
+            optimizer.step()
+        if self._samples is not None and self._samples.fresh:
+            self._samples.after()
+
+    def observe(self, number: int, loss: Tensor, norm: Tensor | None) -> None:
+        """Hear how a step went; nothing is read yet."""
+        self._signals.add(number, loss, norm)
+
+    # ---------------------------------------------------------------- what the loop asks
+
+    def watch(self, training: Training, module: nn.Module, loss: Loss, step: int) -> None:
+        """Begin to watch over a training that has done ``step`` steps: new, or out of a checkpoint."""
+        self._module = module
+        if self.options.sampled:
+            self._samples = Samples(module, loss, self.options)
+        if self.options.recover:
+            self._ring = SnapshotRing(_Whole(training, self), self.options)
+            self._ring.capture(step, 0.0)
+        self._pace.begin(step)
+
+    @property
+    def calm(self) -> bool:
+        """False while something may still be put back: no checkpoint now."""
+        return self._tracer.incident is None and self._window.calm
+
+    def due(self, step: int) -> bool:
+        """True when it is time to read the signals."""
+        if self._tracer.incident is not None or (self._samples is not None and self._samples.fresh):
+            return True
+        if self._ring is not None and self._ring.due(step):
+            return True
+        return step % (SCALED_EVERY if self.rung.scaled else self._pace.read_every) == 0
+
+    def verdict(self, step: int, over: bool = False) -> Verdict:
+        """Read the signals of the steps since the last time, and act on them.
+
+        Parameters
+        ----------
+        step
+            Steps done.
+        over
+            True before a checkpoint and at the end of an epoch: looks at the weights too, which a last step may have
+            ruined with no loss to show it.
+        """
+        started = self._pace.now()
+        if self._optimizer is not None:
+            self._tracer.learning_rate = float(self._optimizer.param_groups[0]["lr"])
+        found = self._read(step)
+        if found is None and over and self.calm and not self._weights_are_finite():
+            found = self._tracer.open(Fault("gradient", step - 1, math.nan), self.rung.name)
+        if found is not None:
+            return self._follow(found, step)
+        self._tracer.settle(step)
+        switched = self._tracer.incident is None and self._switch(step)
+        if self._ring is not None and self.calm and self._ring.due(step) and self._weights_are_finite():
+            self._ring.capture(step, self._pace.step_s)
+            oldest = self._ring.oldest.step
+            self._tracer.orders = [order for order in self._tracer.orders if order.number >= oldest]
+        self._pace.looked(step, started)
+        return Verdict("switch", step) if switched else GO
+
+    def finish(self, step: int) -> None:
+        """The training is over: what was being tried has held to the end."""
+        self._tracer.settle(step, over=True)
+
+    def _read(self, step: int) -> Verdict | None:
+        for reading in self._signals.read():
+            if self._tracer.incident is not None:
+                found = self._tracer.trace(reading, self.rung.scaled, self._ladder.above)
+            else:
+                overflowed = reading.norm is not None and not math.isfinite(reading.norm)
+                self._overflows = self._overflows + 1 if overflowed else 0
+                fault = self._window.feed(reading, self.rung.scaled)
+                found = None if fault is None else self._tracer.open(fault, self.rung.name)
+            if found is not None:
+                return found
+        return None
+
+    def _follow(self, found: Verdict, step: int) -> Verdict:
+        if found.error is not None or self._ring is None:
+            return found
+        snapshot = self._ring.newest(found.step) or self._ring.oldest
+        self._tracer.not_before(snapshot.step)
+        incident = self._tracer.incident
+        if incident is not None and incident.phase == "reproduce":
+            explain.rolled_back(self._decide, incident, snapshot.step, step)
+        self._ring.restore(snapshot)
+        self._signals.clear()
+        self._pace.begin(snapshot.step)
+        return Verdict(found.kind, snapshot.step)
+
+    def _switch(self, step: int) -> bool:
+        """Change the rung when samples or the scaler ask for it."""
+        above = self._ladder.above
+        if self._samples is not None and self._samples.fresh:
+            crossed = self._samples.read()
+            if crossed is not None and crossed[0] == "update_underflow":
+                self._raise_weights(step, crossed[1])
+                return False
+            if crossed is not None and above:
+                explain.sampled(self._decide, step, self.rung.name, above[0], *crossed)
+                self._ladder.climb(above[0], step, self._tracer.stay)
+                return True
+        if self.rung.scaled and step % SCALED_EVERY == 0 and self._overflows >= self.options.overflows and above:
+            scale = float(self._scaler.scale)
+            explain.overflows(self._decide, step, self.rung.name, above[0], self._overflows, scale)
+            self._ladder.climb(above[0], step, self._tracer.stay)
+            return True
+        return False
+
+    def _raise_weights(self, step: int, share: float) -> None:
+        assert self._module is not None
+        assert self._samples is not None
+        low = next(weight.dtype for weight in self._module.parameters() if weight.dtype != torch.float32)
+        explain.weights_raised(self._decide, step, str(low).removeprefix("torch."), share)
+        raise_weights(self._module, self._optimizer)
+        self._samples.weights_were_raised()
+
+    # ---------------------------------------------------------------- what is kept
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Tensors for a checkpoint."""
+        return self._scaler.tensors()
+
+    def state_dict(self) -> dict[str, Any]:
+        """JSON for a checkpoint; call it only when :attr:`calm`."""
+        tracer = self._tracer
+        return {**self._passing(), "orders": to_json(tracer.orders), "faults": tracer.faults, "stay": tracer.stay}
+
+    def load_state_dict(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+        """Go on as the training that a checkpoint is from."""
+        self._put_passing_back(state)
+        self._tracer.orders, self._tracer.faults = from_json(state["orders"]), list(state["faults"])
+        self._tracer.stay = state["stay"]
+        self._scaler.put_back(tensors)
+
+    def _passing(self) -> dict[str, Any]:
+        """What a rollback puts back; the orders and the count of faults stay."""
+        samples = self._samples.state_dict() if self._samples is not None else {"agree": 0}
+        return {
+            "ladder": self._ladder.state_dict(),
+            "window": self._window.state_dict(),
+            "samples": samples,
+            "overflows": self._overflows,
+        }
+
+    def _put_passing_back(self, state: dict[str, Any]) -> None:
+        self._ladder.load_state_dict(state["ladder"])
+        self._window.load_state_dict(state["window"])
+        self._overflows = state["overflows"]
+        if self._samples is not None:
+            self._samples.load_state_dict(state["samples"])
+
+    # ---------------------------------------------------------------- details
+
+    @property
+    def _is_plain(self) -> bool:
+        return self.rung.dtype is None and self.device.type != "cuda"
+
+    def _check_first(self, loss: Tensor) -> None:
+        self._is_first = False
+        first, self._first = self._first, None
+        if first is None or self.options.recover or bool(torch.isfinite(loss.detach())):
+            return
+        finding = self._diagnose(first[1])
+        raise explain.failed(Fault("loss", first[0], float(loss.detach())), None, finding, None, 0)
+
+    def _diagnose(self, inputs: Tensor) -> Finding | None:
+        module = self._module
+        if module is None:
+            return None
+
+        def forward() -> Any:
+            with self.autocast():
+                return module(inputs)
+
+        return diagnose(module, inputs, forward)
+
+    def _weights_are_finite(self) -> bool:
+        if self._module is None:
+            return True
+        held = [t for t in (*self._module.parameters(), *self._module.buffers()) if t.is_floating_point()]
+        with torch.no_grad():
+            return not held or is_finite(nn.utils.get_total_norm(held, norm_type=math.inf))
+
+
+class _Whole:
+    """A training and what the controller knows of it, for snapshots."""
+
+    def __init__(self, training: Training, controller: PrecisionController) -> None:
+        self._training, self._controller = training, controller
+
+    def tensors(self) -> dict[str, Tensor]:
+        own = {f"precision.{name}": tensor for name, tensor in self._controller.tensors().items()}
+        return {**self._training.tensors(), **own}
+
+    def numbers(self) -> dict[str, Any]:
+        return {"training": self._training.numbers(), "precision": self._controller._passing()}
+
+    def put_back(self, tensors: Mapping[str, Tensor], numbers: dict[str, Any]) -> None:
+        own = {n.removeprefix("precision."): t for n, t in tensors.items() if n.startswith("precision.")}
+        self._controller._scaler.put_back(own)
+        self._controller._put_passing_back(numbers["precision"])
+        self._training.put_back(
+            {name: t for name, t in tensors.items() if not name.startswith("precision.")}, numbers["training"]
+        )

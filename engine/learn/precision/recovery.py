@@ -1,0 +1,141 @@
+"""From a fault to its cause: roll back, replay the same batches, change one thing, look again.
+
+Called by the controller. A loss that is not a number, or far too high, can come from the precision, from the data or
+from the learning rate; nothing but a counterfactual tells which. So the training goes back to a snapshot and
+
+1. replays the batches as they were: the fault comes back (else it was a passing one), and a look at the failing batch
+   says in which layer numbers stop being finite, or that the batch itself holds such numbers;
+2. replays them one rung up from the failing step on, and one more, up to fp32: gone -> numeric;
+3. leaves the failing batch out: the next ones are good -> data;
+4. takes a smaller learning rate from the step before it, then from further back: gone -> learning rate;
+5. gives up, with what is known.
+
+What was tried and helped is an :class:`Order`, tied to the number of a step, so where the snapshots lie does not change
+what comes out: the same seed gives the same orders.
+
+Source of step 3: A. Chowdhery et al., "PaLM", 2022, section 5.1, where batches are skipped by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from engine.learn.precision.diagnosis import Finding
+from engine.learn.precision.options import PrecisionOptions
+from engine.learn.precision.signals import Fault
+
+Cause = Literal["numeric", "data", "learning_rate", "passing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to do when a training comes to a step.
+
+    Attributes
+    ----------
+    kind
+        ``"rung"``: compute on ``rung`` from here on; ``"skip"``: leave the batch out; ``"cut"``: multiply the learning
+        rate by ``factor`` from here on.
+    number
+        Of the step, from 0.
+    steps
+        How long before the way back is tried.
+    """
+
+    kind: Literal["rung", "skip", "cut"]
+    number: int
+    rung: str = ""
+    factor: float = 1.0
+    steps: int = 0
+
+
+@dataclass
+class Incident:
+    """A fault under investigation.
+
+    Attributes
+    ----------
+    number
+        The step that goes wrong: the fault's, or the one before it when its gradient is found to be the first.
+    rung
+        Where it went wrong.
+    phase
+        ``"reproduce"``: the batches are replayed as they were; ``"trial"``: an order is being tried.
+    orders
+        What is left to try.
+    trying
+        What is being tried.
+    """
+
+    fault: Fault
+    number: int
+    rung: str
+    last_good: float | None
+    phase: Literal["reproduce", "trial"] = "reproduce"
+    finding: Finding | None = None
+    orders: list[Order] = field(default_factory=list)
+    trying: Order | None = None
+    loss_in_trial: float | None = None
+
+    def settled(self, probation: int) -> int:
+        """From which step on the order that is being tried counts as a remedy."""
+        if self.finding is not None and self.finding.where == "inputs":
+            return self.number + 1
+        return max(self.number, self.fault.number) + 1 + probation
+
+
+def orders_for(incident: Incident, rungs_above: Sequence[str], options: PrecisionOptions, stay: int = 0) -> list[Order]:
+    """What to try against a fault that came back, in this order.
+
+    Parameters
+    ----------
+    stay
+        Steps at a higher rung or a lower rate before the way back is tried.
+
+    Examples
+    --------
+    >>> incident = Incident(Fault("loss", 40, float("nan")), 40, "bf16", 0.7)
+    >>> [(order.kind, order.number) for order in orders_for(incident, ["fp32"], PrecisionOptions())]
+    [('rung', 40), ('skip', 40), ('cut', 39), ('cut', 24), ('cut', 24)]
+    >>> incident.finding = Finding("inputs")
+    >>> [order.kind for order in orders_for(incident, ["fp32"], PrecisionOptions())]
+    ['skip']
+    """
+    number = incident.number
+    skip = Order("skip", number)
+    if incident.finding is not None and incident.finding.where == "inputs":
+        return [skip]
+    orders = [Order("rung", number, rung=name, steps=stay) for name in rungs_above]
+    orders.append(skip)
+    if number > 0:
+        far = max(0, number - options.far_back)
+        cut = options.rate_cut
+        ways = ((number - 1, cut), (far, cut), (far, cut * cut))
+        orders += [Order("cut", start, factor=factor, steps=stay) for start, factor in ways]
+    return orders
+
+
+def cause_of(order: Order) -> Cause:
+    """What an order that helped says about the fault.
+
+    >>> cause_of(Order("skip", 3))
+    'data'
+    """
+    causes: dict[str, Cause] = {"rung": "numeric", "skip": "data", "cut": "learning_rate"}
+    return causes[order.kind]
+
+
+def to_json(orders: Sequence[Order]) -> list[dict[str, Any]]:
+    """Orders as a checkpoint keeps them."""
+    return [asdict(order) for order in orders]
+
+
+def from_json(orders: Sequence[dict[str, Any]]) -> list[Order]:
+    """Orders out of a checkpoint.
+
+    >>> from_json(to_json([Order("skip", 3)]))
+    [Order(kind='skip', number=3, rung='', factor=1.0, steps=0)]
+    """
+    return [Order(**order) for order in orders]

@@ -13,7 +13,8 @@ import os
 import re
 import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,14 @@ class Checkpoint:
         Name -> tensor on the CPU.
     state
         JSON.
+    offsets
+        Of tensors that are one process's part of a larger one: its whole shape, and where the part begins.
     """
 
     step: int
-    tensors: dict[str, Tensor]
+    tensors: Mapping[str, Tensor]
     state: dict[str, Any]
+    offsets: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict)
 
 
 class CheckpointFolder:
@@ -80,18 +84,23 @@ class CheckpointFolder:
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint and remove those that are no longer needed."""
         started = time.monotonic()
-        name = f"step-{checkpoint.step:012d}"
-        place, temporary = self.folder / name, self.folder / f".{name}"
+        temporary = self.folder / f".step-{checkpoint.step:012d}"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        save_file(checkpoint.tensors, temporary / TENSORS)
+        save_file(dict(checkpoint.tensors), temporary / TENSORS)
         (temporary / STATE).write_bytes(canonical_json(checkpoint.state))
         files = {
             n: {"sha256": hash_file(temporary / n), "size": (temporary / n).stat().st_size} for n in (TENSORS, STATE)
         }
-        manifest = {"format": FORMAT, "step": checkpoint.step, "files": files}
+        self._publish(temporary, {"format": FORMAT, "step": checkpoint.step, "files": files})
+        self._took_s = self._written_at - started
+
+    def _publish(self, temporary: Path, manifest: dict[str, Any]) -> None:
+        """Write the manifest, sync all, give the folder its name, and remove what is no longer needed."""
+        name = f"step-{manifest['step']:012d}"
+        place = self.folder / name
         (temporary / MANIFEST).write_bytes(canonical_json(manifest))
-        for file in (TENSORS, STATE, MANIFEST):
+        for file in (*manifest["files"], MANIFEST):
             _sync(temporary / file)
         _sync(temporary)
         if place.exists():
@@ -105,16 +114,19 @@ class CheckpointFolder:
         for old in self._names()[self._keep :]:
             shutil.rmtree(self.folder / old)
         self._written_at = time.monotonic()
-        self._took_s = self._written_at - started
 
     def load(self) -> Checkpoint | None:
         """The newest complete checkpoint, or None. Damaged ones are passed over and named in ``skipped``."""
         for name in self._names():
-            found = _read(self.folder / name)
+            found = self._read(self.folder / name)
             if found is not None:
                 return found
             self.skipped.append(name)
         return None
+
+    def _read(self, place: Path) -> Checkpoint | None:
+        """A checkpoint, or None when it is not as it was written."""
+        return _read(place)
 
     def _names(self) -> list[str]:
         """Complete checkpoints from new to old."""

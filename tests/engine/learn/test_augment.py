@@ -56,6 +56,20 @@ def test_about_half_of_the_images_are_mirrored():
     assert 150 < int(mirrored) < 250
 
 
+def test_a_flip_in_turn_shows_every_image_both_ways_in_two_epochs():
+    images = torch.zeros(400, 1, 1, 2, dtype=torch.uint8)
+    images[..., 0] = 1
+    turn = make_augmentation([{"op": "flip"}]).alternating()
+    rows = torch.randperm(400)
+    first, second, third = (turn(images, rows, epoch)[:, 0, 0, 0].int() for epoch in range(3))
+    assert (first + second == 1).all()
+    assert torch.equal(first, third)
+    assert 150 < int(first.sum()) < 250
+    in_order = turn(images, torch.arange(400), 0)[:, 0, 0, 0]
+    assert torch.equal(in_order[rows], first.to(torch.uint8))  # by the example, not by its place in the batch
+    assert 60 < int(in_order[::3].sum()) < 75  # no matter which third
+
+
 def test_no_turn_changes_nothing_and_a_square_hides_part_of_the_image():
     images = batch()
     assert torch.equal(augment.rotate(images, degrees=0.0), images)
@@ -71,9 +85,20 @@ def test_an_unknown_operation_is_named_with_those_that_exist():
     assert make_augmentation([]) is None
 
 
-@pytest.mark.parametrize("name", ["one_cycle", "cosine", "constant"])
+@pytest.mark.parametrize("name", ["one_cycle", "cosine", "linear", "constant"])
 @pytest.mark.parametrize("total", [1, 2, 3, 100])
-def test_a_schedule_stays_between_0_and_1_for_any_length(name, total):
-    values = [factor(name, step, total) for step in range(total)]
+@pytest.mark.parametrize("warm_up", [0.0, 0.2, 1.0])
+def test_a_schedule_stays_between_0_and_1_for_any_length(name, total, warm_up):
+    values = [factor(name, step, total, warm_up) for step in range(total)]
     assert all(0 <= value <= 1 for value in values)
     assert max(values) > 0
+
+
+@pytest.mark.parametrize("name", ["one_cycle", "cosine", "linear", "constant"])
+def test_the_rate_rises_for_as_long_as_the_warm_up_says_and_never_again(name):
+    values = [factor(name, step, 101, warm_up=0.2) for step in range(101)]
+    peak = values.index(max(values))
+    assert 18 <= peak <= 20
+    assert values[peak] == 1.0
+    assert values[: peak + 1] == sorted(values[: peak + 1])
+    assert values[peak:] == sorted(values[peak:], reverse=True)

@@ -23,16 +23,22 @@ from engine.artifacts import (
     PredictionsRef,
     Ref,
     TableRef,
+    TextRef,
     canonical_json,
 )
-from engine.datasets import write_images, write_table
+from engine.datasets import open_texts, write_images, write_table, write_texts
+from engine.datasets.texts import TOKENIZER
 from engine.models import build, complete
 from engine.runtime.examples import describe
 from engine.runtime.models import save_model
 from engine.runtime.modelspec import ModelSpec, Target
+from engine.text import packed, padded, train_tokenizer
 
 CLASSES = ["left", "middle", "right"]
 COUNT = 24
+LANGUAGE = ("train.language_model", "evaluate.language_model", "predict.generate")
+DECODER = {"hidden_size": 16, "layers": 1, "heads": 2, "intermediate_size": 32}
+VERSE = "the cat sat on the mat and the dog sat by the door while the rain fell on the roof"
 
 
 def sample(kind: str, store: ArtifactStore, *, block: str = "", port: str = "") -> Ref:
@@ -43,7 +49,8 @@ def sample(kind: str, store: ArtifactStore, *, block: str = "", port: str = "") 
     kind
         Kind of the port, such as ``"dataset"``.
     block, port
-        Who asks. ``train.*`` gets an untrained model; blocks named ``*.regressor`` get a table and a model for it.
+        Who asks. ``train.*`` gets an untrained model; blocks named ``*.regressor`` get a table and a model for it,
+        those of language models a corpus.
 
     Examples
     --------
@@ -53,6 +60,8 @@ def sample(kind: str, store: ArtifactStore, *, block: str = "", port: str = "") 
     """
     if block.endswith(".regressor"):
         return _regression(kind, store, block)
+    if block in LANGUAGE:
+        return _language(kind, store, block)
     if kind == "model" and block.startswith("train."):
         return untrained(store)
     return _MAKERS[kind](store)
@@ -128,6 +137,48 @@ def _regression(kind: str, store: ArtifactStore, block: str) -> Ref:
     return _MAKERS[kind](store)
 
 
+def texts(store: ArtifactStore) -> TextRef:
+    """24 short texts of three classes, in 12 tokens each."""
+    numbers = np.arange(COUNT) % len(CLASSES)
+    written = [f"number {place} goes to the {CLASSES[number]}" for place, number in enumerate(numbers)]
+    tokenizer = train_tokenizer(written, kind="wordpiece", size=120)
+    return write_texts(
+        store, padded(tokenizer, written, 12), tokenizer, task="classification", name="places", texts=written,
+        labels=numbers, classes=CLASSES,
+    )  # fmt: skip
+
+
+def corpus(store: ArtifactStore) -> TextRef:
+    """A sentence again and again, in blocks of 8 tokens."""
+    tokenizer = train_tokenizer([VERSE] * 4, kind="bpe", size=300)
+    return write_texts(
+        store, packed(tokenizer, [VERSE] * 12, 8), tokenizer, task="language_model", name="verse"
+    )  # fmt: skip
+
+
+def language_model(store: ArtifactStore) -> ModelRef:
+    """A decoder with fixed weights that fits the sample corpus."""
+    ref = corpus(store)
+    wanted = describe(ref)
+    facts = {**wanted.facts, "task": "language_model"}
+    config = complete("transformer_lm", DECODER, "tokens", wanted.shape, wanted.facts["vocab_size"], facts)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        module = build("transformer_lm", config)
+    spec = ModelSpec(
+        architecture="transformer_lm", config=config, task="language_model", input=wanted.input,
+        preprocessing=wanted.preprocessing,
+    )  # fmt: skip
+    return save_model(store, spec, module.state_dict(), files={TOKENIZER: open_texts(ref).tokenizer.content})
+
+
+def _language(kind: str, store: ArtifactStore, block: str) -> Ref:
+    if kind == "model":
+        fresh = ModelSpec(architecture="transformer_lm", config=DECODER)
+        return save_model(store, fresh) if block.startswith("train.") else language_model(store)
+    return corpus(store)
+
+
 def _predictions(store: ArtifactStore) -> PredictionsRef:
     rows = [{"index": 0, "label": "left", "predicted": "left", "probability": 0.9}]
     return store.put(PredictionsRef, files={"predictions.json": canonical_json(rows)}, meta={"count": 1})
@@ -137,6 +188,7 @@ _MAKERS: dict[str, Callable[[ArtifactStore], Ref]] = {
     "dataset": images,
     "images": images,
     "table": table,
+    "text": texts,
     "model": lambda store: trained(store, images(store)),
     "metrics": lambda store: store.put(MetricsRef, files={"metrics.json": b'{"accuracy":0.5}'}),
     "figure": lambda store: store.put(FigureRef, files={"figure.json": b'{"data":[],"layout":{}}'}),

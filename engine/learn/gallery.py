@@ -9,7 +9,7 @@ Called by ``evaluate.classifier``, which writes the result as ``samples.json`` b
 ``label`` and ``predicted`` are names of classes, as on the axes of the figure. ``counts`` says how many examples fell
 into each cell in all; of these at most ``limit`` are items, the most confident answers first. Mistakes come before
 right answers; when the pictures become too large for one file, every cell keeps its first ones. ``index`` is the row in
-the evaluated data set; images have ``src``, rows of a table have ``row``.
+the evaluated data set; images have ``src``, texts ``text``, and rows of a table ``row``.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.artifacts import DatasetRef, ImagesRef
-from engine.datasets import open_images, open_table
-from engine.datasets.previews import cell, png_data_url
+from engine.artifacts import DatasetRef, ImagesRef, TextRef
+from engine.datasets import open_images, open_table, open_texts
+from engine.datasets.previews import cell, png_data_url, shortened
 
 LIMIT = 24
 MAX_BYTES = 2 * 2**20
@@ -59,7 +59,10 @@ def gallery(
         }
         for row in rows
     ]
-    shown = _with_pictures(ref, items) if isinstance(ref, ImagesRef) else _with_rows(ref, items)
+    if isinstance(ref, TextRef):
+        shown = _with_texts(ref, items)
+    else:
+        shown = _with_pictures(ref, items) if isinstance(ref, ImagesRef) else _with_rows(ref, items)
     return {"limit": LIMIT, "counts": counts, "items": shown}
 
 
@@ -92,6 +95,13 @@ def _with_pictures(ref: ImagesRef, items: list[dict[str, Any]]) -> list[dict[str
             break
         shown.append({**item, "src": source})
     return shown
+
+
+def _with_texts(ref: TextRef, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    places = np.array([item["index"] for item in items], dtype=np.int64)
+    texts = open_texts(ref).texts(places)
+    kept = MAX_BYTES // 4 // 400  # a character has at most 4 bytes
+    return [{**item, "text": shortened(text)} for item, text in zip(items[:kept], texts[:kept], strict=True)]
 
 
 def _with_rows(ref: DatasetRef, items: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -55,6 +55,12 @@ describe("rungSpans", () => {
     expect(rungSpans([decision(40, { from: "fp16", to: "fp32" })])[0]).toEqual({ rung: "fp16", from: 0, to: 40 });
   });
 
+  test("rungs may stand in the evidence", () => {
+    const up = decision(40, { high: "fp32" }, { evidence: { from: "bf16", to: "fp32", steps: 50 } });
+    expect(rungSpans([up]).map((span) => span.rung)).toEqual(["bf16", "fp32"]);
+    expect(directionOf(up)).toBe("safer");
+  });
+
   test("a probe begins the track, other kinds leave it alone", () => {
     const probe = decision(0, {}, { kind: "probe", evidence: { choice: { precision: "bf16", compile: false } } });
     const batch = decision(9, { from: 64, to: 32 }, { kind: "batch" });

@@ -2,7 +2,7 @@
  * What a run decided while it ran, such as a change of precision, and the rungs that follow from it.
  *
  * Pure functions on `decision` events: the reducer keeps them, the timeline under the training chart draws them.
- * `values.from` and `values.to` of a precision decision name rungs; the new one holds from its step on.
+ * `from` and `to` of a precision decision, in its values or its evidence, name rungs; the new one holds from its step.
  */
 import type { Json, RunEvent } from "./types";
 
@@ -61,6 +61,10 @@ export function rungAfter({ kind, values, evidence }: Pick<Decision, "kind" | "v
   return [values.to, values.rung, evidence.to, choice?.precision].find(isRung) ?? null;
 }
 
+function rungBefore({ values, evidence }: Decision): string | null {
+  return [values.from, evidence.from].find(isRung) ?? null;
+}
+
 /** Which rung held when, for the decisions of one block in ascending step. */
 export function rungSpans(decisions: readonly Decision[]): RungSpan[] {
   const spans: RungSpan[] = [];
@@ -70,8 +74,9 @@ export function rungSpans(decisions: readonly Decision[]): RungSpan[] {
       continue;
     }
     const last = spans[spans.length - 1];
-    if (!last && isRung(decision.values.from) && decision.step > 0) {
-      spans.push({ rung: decision.values.from, from: 0, to: decision.step });
+    const before = rungBefore(decision);
+    if (!last && before !== null && decision.step > 0) {
+      spans.push({ rung: before, from: 0, to: decision.step });
     }
     if (last?.rung === rung) {
       continue;
@@ -92,9 +97,9 @@ export function lanesOf(spans: readonly RungSpan[]): string[] {
 
 /** Towards more digits, towards speed, or neither. */
 export function directionOf(decision: Decision): "safer" | "faster" | null {
-  const { from } = decision.values;
+  const from = rungBefore(decision);
   const to = rungAfter(decision);
-  if (!isRung(from) || to === null || from === to) {
+  if (from === null || to === null || from === to) {
     return null;
   }
   return RUNGS.indexOf(to) < RUNGS.indexOf(from) ? "safer" : "faster";

@@ -25,7 +25,7 @@ export function DecisionDetail({ decisions, newest }: DecisionDetailProps) {
             </span>
           </p>
           <p>{messageOf(decision)}</p>
-          <EvidenceTable decision={decision} />
+          <Evidence decision={decision} />
         </article>
       ))}
       {decisions.length > MOST && (
@@ -35,21 +35,19 @@ export function DecisionDetail({ decisions, newest }: DecisionDetailProps) {
   );
 }
 
-export function EvidenceTable({ decision }: { decision: Decision }) {
+export function Evidence({ decision }: { decision: Decision }) {
   const rows = evidenceRows(decision.evidence);
   if (rows.length === 0) {
     return null;
   }
   return (
-    <table className={styles.evidence} aria-label={t("What was measured")}>
-      <tbody>
-        {rows.map(([name, value]) => (
-          <tr key={name}>
-            <th scope="row">{evidenceName(name)}</th>
-            <td className={typeof value === "number" ? "numeric" : undefined}>{evidenceValue(value)}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <dl className={styles.evidence} aria-label={t("What was measured")}>
+      {rows.map(([name, value]) => (
+        <div key={name}>
+          <dt>{evidenceName(name)}</dt>
+          <dd className={typeof value === "number" ? "numeric" : undefined}>{evidenceValue(value)}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }

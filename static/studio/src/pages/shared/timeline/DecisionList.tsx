@@ -4,7 +4,7 @@ import { t, tn } from "../../../i18n";
 import { type Decision, MAX_DECISIONS } from "../../../lib/decisions";
 import { formatNumber, formatTime } from "../../../lib/format";
 import { Button } from "../../../ui";
-import { EvidenceTable } from "./DecisionDetail";
+import { Evidence } from "./DecisionDetail";
 import styles from "./timeline.module.css";
 import { kindLabel, messageOf } from "./words";
 
@@ -52,8 +52,8 @@ export function DecisionList({ decisions, chosen, onChoose }: DecisionListProps)
                     <td className="numeric">{formatTime(decision.t)}</td>
                     <td>{kindLabel(decision.kind)}</td>
                     <td className={styles.message}>{messageOf(decision)}</td>
-                    <td>
-                      <EvidenceTable decision={decision} />
+                    <td className={styles.measured}>
+                      <Evidence decision={decision} />
                     </td>
                   </tr>
                 ))}

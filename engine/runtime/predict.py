@@ -1,9 +1,10 @@
 """Try a model on one uploaded file, in a process of its own: ``python -m engine.runtime.predict FOLDER``.
 
 Called by the Models page through the sandbox. ``FOLDER/job.json`` is ``{"model": digest, "file": "input/name",
-"filename": "cat.png"}``, ``FOLDER/store`` holds the model, and ``FOLDER/result.json`` becomes
+"filename": "cat.png", "options": {...}}``, ``FOLDER/store`` holds the model, and ``FOLDER/result.json`` becomes
 ``{"task", "total", "predictions": [{"name", "label", "probability", "top"} or {"name", "value"}], "preview"}`` or
-``{"error"}``. Images: PNG, JPEG or a zip of them; rows: CSV, Excel, Parquet or JSON.
+``{"error"}``. Images: PNG, JPEG or a zip of them; rows: CSV, Excel, Parquet or JSON; texts: see
+:mod:`engine.runtime.predict_texts`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from engine.compute.devices import usable_cpus
 from engine.datasets.previews import cell, png_data_url
 from engine.errors import UserError, error_json
 from engine.runtime.images import decode
+from engine.runtime.predict_texts import try_texts
 from engine.runtime.predictor import Predictor
 from engine.tabular import read_table
 
@@ -59,6 +61,8 @@ def try_model(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     path, name = folder / job["file"], str(job.get("filename") or Path(job["file"]).name)
     if predictor.spec.input_kind == "images":
         answers, preview = _images(predictor, path, name)
+    elif predictor.spec.input_kind == "tokens":
+        answers, preview = try_texts(predictor, path, job.get("options") or {})
     else:
         answers, preview = _rows(predictor, path, name)
     shown = answers[:MAX_ANSWERS]

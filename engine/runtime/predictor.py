@@ -19,6 +19,7 @@ from engine.artifacts import DatasetRef, ModelRef
 from engine.errors import UserError
 from engine.runtime import tables, texts
 from engine.runtime.examples import Examples, load
+from engine.runtime.generate import Sampling, fill_masks, generate
 from engine.runtime.images import affine, decode
 from engine.runtime.models import open_model
 from engine.runtime.modelspec import ModelSpec
@@ -130,6 +131,27 @@ class Predictor:
             raise self._other("rows of a table")
         numbers = tables.encode(table, self.spec.input["columns"], self.spec.preprocessing)
         return self.answer(Examples(torch.from_numpy(numbers), device=self.device))
+
+    def write(self, prompt: str, sampling: Sampling | None = None, check: Callable[[], None] = lambda: None) -> str:
+        """What a language model writes behind a prompt; UserError when the model is none."""
+        if self.spec.task != "language_model" or self.spec.input is None:
+            raise UserError(
+                "This model does not write: it was not trained on the next token",
+                field="model",
+                hint="Connect a model from the block Train a language model.",
+            )
+        length = int(self.spec.input["length"])
+        return generate(self.module, self.tokenizer, prompt, sampling or Sampling(), length, check)
+
+    def fill(self, text: str, top: int = 5) -> dict[str, Any]:
+        """The words behind the masks of a text, as :func:`engine.runtime.generate.fill_masks` gives them."""
+        if self.spec.task != "masked_lm" or self.spec.input is None:
+            raise UserError(
+                "This model fills in no words: it was not trained on hidden tokens",
+                field="model",
+                hint="Train it with the task masked language model.",
+            )
+        return fill_masks(self.module, self.tokenizer, text, int(self.spec.input["length"]), top)
 
     def answer(self, examples: Examples, progress: Callable[[int, int], None] | None = None) -> Answers:
         """Answer prepared examples; UserError when the model gives neither classes nor numbers."""

@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 from engine.artifacts import ModelRef, PredictionsRef
 from engine.compute.plan import applied
-from engine.errors import UserError
 from engine.learn.predictions import write_generated
-from engine.runtime.generate import Sampling, generate
+from engine.runtime.generate import Sampling
 from engine.runtime.predictor import Predictor
 from engine.spec import BlockParams, RunContext, block, param
 
@@ -82,19 +81,11 @@ def run(params: Params, *, model: ModelRef, ctx: RunContext) -> Outputs:
     written: list[tuple[str, str]] = []
     with applied(ctx.plan, ctx.seed) as device:
         predictor = Predictor.open(model, device)
-        if predictor.spec.task != "language_model" or predictor.spec.input is None:
-            raise UserError(
-                "This model does not write: it was not trained on the next token",
-                field="model",
-                hint="Connect a model from the block Train a language model.",
-            )
         for number in range(total):
             prompt = prompts[number // params.count]
             sampling = Sampling(
                 params.max_tokens, params.temperature, params.top_k, params.top_p, seed=(ctx.seed + number) % 2**63
             )
-            length = int(predictor.spec.input["length"])
-            text = generate(predictor.module, predictor.tokenizer, prompt, sampling, length, ctx.check_cancelled)
-            written.append((prompt, text))
+            written.append((prompt, predictor.write(prompt, sampling, ctx.check_cancelled)))
             ctx.progress(number + 1, total, "texts")
     return Outputs(write_generated(ctx.store, written))

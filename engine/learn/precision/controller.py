@@ -3,6 +3,7 @@
 Called by the training loop and its step, in this order::
 
     begin(number)                 False: leave this batch out
+    rate(number, wanted)          the learning rate
     look(number, inputs, targets)
     with autocast(): forward      the loss in fp32, outside
     backward(loss)                for each part of the batch
@@ -18,6 +19,7 @@ that is decided is said through ``decide``. Must not know epochs, metrics or fil
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -41,6 +43,7 @@ from engine.learn.precision.tracer import GO, Tracer, Verdict
 from engine.learn.precision.weights import raise_weights
 
 SCALED_EVERY = 16
+RATES_KEPT = 64
 _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
@@ -68,7 +71,7 @@ class PrecisionController:
     >>> from engine.compute.rungs import RUNGS
     >>> cpu, fp32 = torch.device("cpu"), RUNGS["fp32"]
     >>> controller = PrecisionController([fp32], fp32, cpu, decide=lambda *_, **__: None)
-    >>> controller.begin(0), controller.rung.name, controller.rate_factor
+    >>> controller.begin(0), controller.rung.name, controller.rate(0, 1.0)
     (True, 'fp32', 1.0)
     """
 
@@ -96,6 +99,7 @@ class PrecisionController:
         self._module: nn.Module | None = None
         self._optimizer: Optimizer | None = None
         self._overflows = 0
+        self._rates: deque[tuple[int, float]] = deque(maxlen=RATES_KEPT)
         self._first: tuple[int, Tensor] | None = None
         self._is_first = True
         self._norm_began = 0.0
@@ -107,10 +111,10 @@ class PrecisionController:
         """What is computed in."""
         return self._ladder.rung
 
-    @property
-    def rate_factor(self) -> float:
-        """What the learning rate is to be multiplied by."""
-        return self._ladder.rate_factor
+    def rate(self, number: int, wanted: float) -> float:
+        """The learning rate of a step: what the schedule wants, or what faults have left of it."""
+        self._rates.append((number, wanted))
+        return self._ladder.rate(wanted)
 
     def begin(self, number: int) -> bool:
         """Prepare a step; False: its batch is left out."""
@@ -237,7 +241,7 @@ class PrecisionController:
     def _read(self, step: int) -> Verdict | None:
         for reading in self._signals.read():
             if self._tracer.incident is not None:
-                found = self._tracer.trace(reading, self.rung.scaled, self._ladder.above)
+                found = self._tracer.trace(reading, self.rung.scaled, self._ladder.above, dict(self._rates))
             else:
                 overflowed = reading.norm is not None and not math.isfinite(reading.norm)
                 self._overflows = self._overflows + 1 if overflowed else 0
@@ -313,12 +317,14 @@ class PrecisionController:
             "window": self._window.state_dict(),
             "samples": samples,
             "overflows": self._overflows,
+            "rates": [list(pair) for pair in self._rates],
         }
 
     def _put_passing_back(self, state: dict[str, Any]) -> None:
         self._ladder.load_state_dict(state["ladder"])
         self._window.load_state_dict(state["window"])
         self._overflows = state["overflows"]
+        self._rates = deque(((step, rate) for step, rate in state["rates"]), maxlen=RATES_KEPT)
         if self._samples is not None:
             self._samples.load_state_dict(state["samples"])
 

@@ -75,13 +75,17 @@ def attributed(decide: Decide, incident: Incident, cause: Cause, tried: int) -> 
             template = "Data: the batch of step {at} holds numbers that are not finite: it is left out"
         decide("attribution", step, template, evidence, at=step)
     else:
-        evidence |= {"factor": order.factor, "from step": order.number + 1}
-        template = "Learning rate: with {factor} of it from step {start} on the same batches are good"
-        decide("attribution", step, template, evidence, factor=number(order.factor), start=order.number + 1)
+        evidence |= {"rate": number(order.rate), "from step": order.number + 1}
+        template = "Learning rate: with at most {rate} from step {start} on the same batches are good"
+        decide("attribution", step, template, evidence, rate=number(order.rate), start=order.number + 1)
 
 
 def _where(finding: Finding | None) -> dict[str, Any]:
-    return {} if finding is None else {"first not finite in": finding.where, "layer": finding.layer or None}
+    return (
+        {}
+        if finding is None or finding.where == "loss"
+        else {"first not finite in": finding.where, "layer": finding.layer or None}
+    )
 
 
 def back_down(decide: Decide, step: int, low: str, high: str, steps: int) -> None:
@@ -90,10 +94,10 @@ def back_down(decide: Decide, step: int, low: str, high: str, steps: int) -> Non
     decide("precision", step, template, {"from": high, "to": low, "steps": steps}, low=low, steps=steps)
 
 
-def rate_back(decide: Decide, step: int, factor: float) -> None:
+def rate_back(decide: Decide, step: int, rate: float) -> None:
     """The learning rate goes back up."""
-    template = "Learning rate back to {factor} of what was asked for"
-    decide("attribution", step, template, {"factor": number(factor)}, factor=number(factor))
+    template = "The learning rate may be up to {rate} again"
+    decide("attribution", step, template, {"rate": number(rate)}, rate=number(rate))
 
 
 def overflows(decide: Decide, step: int, low: str, high: str, count: int, scale: float) -> None:

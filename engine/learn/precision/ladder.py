@@ -1,4 +1,4 @@
-"""On which rung a training is, and the way back down.
+"""On which rung a training is, how high its learning rate may be, and the way back.
 
 Called by the controller. Everything here follows from the numbers of the steps and the orders, so a replay goes the
 same way. Must not know why a rung is changed.
@@ -15,7 +15,7 @@ from engine.learn.precision.recovery import Order
 
 
 class Ladder:
-    """The rungs of a training, from the fastest to the safest, and the factor on the learning rate.
+    """The rungs of a training, from the fastest to the safest, and the cap on the learning rate.
 
     Parameters
     ----------
@@ -42,7 +42,8 @@ class Ladder:
         self._climbed: tuple[int, int] | None = None  # since which step, until which
         self._cut: tuple[int, int] | None = None
         self._said = -1
-        self.rate_factor = 1.0
+        self._cap: float | None = None
+        self._raised = False
 
     @property
     def rung(self) -> Rung:
@@ -66,7 +67,7 @@ class Ladder:
         if order.kind == "rung":
             self.climb(order.rung, order.number, order.steps)
         elif order.kind == "cut":
-            self.rate_factor *= order.factor
+            self._cap, self._raised = order.rate, False
             self._cut = (order.number, order.number + order.steps)
 
     def back(self, number: int) -> None:
@@ -74,12 +75,21 @@ class Ladder:
         if self._climbed is not None and number >= self._climbed[1]:
             self._down(number, *self._climbed)
         if self._cut is not None and number >= self._cut[1]:
+            assert self._cap is not None
             since, until = self._cut
-            self.rate_factor = min(1.0, 2 * self.rate_factor)
-            self._cut = (number, number + (until - since)) if self.rate_factor < 1 else None
+            self._cap, self._raised, self._cut = 2 * self._cap, True, (number, number + (until - since))
             if number > self._said:
-                explain.rate_back(self._decide, number + 1, self.rate_factor)
+                explain.rate_back(self._decide, number + 1, self._cap)
                 self._said = number
+
+    def rate(self, wanted: float) -> float:
+        """The learning rate of a step, at most what faults have left of it."""
+        if self._cap is None:
+            return wanted
+        if self._raised and self._cap >= wanted:
+            self._cap = self._cut = None
+            return wanted
+        return min(wanted, self._cap)
 
     def _down(self, number: int, since: int, until: int) -> None:
         self._climbed = None
@@ -101,12 +111,14 @@ class Ladder:
             "switches": self._switches,
             "climbed": list(self._climbed) if self._climbed else None,
             "cut": list(self._cut) if self._cut else None,
-            "rate_factor": self.rate_factor,
+            "cap": self._cap,
+            "raised": self._raised,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """As it was."""
         self._at = self._names.index(state["rung"])
-        self._switches, self.rate_factor = state["switches"], state["rate_factor"]
+        self._switches = state["switches"]
+        self._cap, self._raised = state["cap"], state["raised"]
         self._climbed = (state["climbed"][0], state["climbed"][1]) if state["climbed"] else None
         self._cut = (state["cut"][0], state["cut"][1]) if state["cut"] else None

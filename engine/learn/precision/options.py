@@ -25,6 +25,8 @@ class PrecisionOptions:
         times as much as any loss of the window does.
     spike_steps
         So many too high losses in a row are a fault; fewer are a hard batch, which every training has.
+    outrageous
+        A loss that is so many times as far above the median as a too high one is a fault by itself.
     initial_scale, floor, growth_interval
         Of the loss scale of fp16: where it starts, what it never falls below, and clean steps before it doubles.
     collapsed, collapsed_interval
@@ -63,6 +65,7 @@ class PrecisionOptions:
     spike_sigmas: float = 8.0
     spike_ratio: float = 4.0
     spike_steps: int = 3
+    outrageous: float = 100.0
     initial_scale: float = 65536.0
     floor: float = 1.0
     growth_interval: int = 2000

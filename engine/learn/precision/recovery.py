@@ -18,7 +18,8 @@ Source of step 3: A. Chowdhery et al., "PaLM", 2022, section 5.1, where batches 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ from engine.learn.precision.diagnosis import Finding
 from engine.learn.precision.options import PrecisionOptions
 from engine.learn.precision.signals import Fault
 
+JUMP = 2.0
 Cause = Literal["numeric", "data", "learning_rate", "passing"]
 
 
@@ -36,8 +38,8 @@ class Order:
     Attributes
     ----------
     kind
-        ``"rung"``: compute on ``rung`` from here on; ``"skip"``: leave the batch out; ``"cut"``: multiply the learning
-        rate by ``factor`` from here on.
+        ``"rung"``: compute on ``rung`` from here on; ``"skip"``: leave the batch out; ``"cut"``: let the learning rate
+        be at most ``rate`` from here on.
     number
         Of the step, from 0.
     steps
@@ -47,7 +49,7 @@ class Order:
     kind: Literal["rung", "skip", "cut"]
     number: int
     rung: str = ""
-    factor: float = 1.0
+    rate: float = 0.0
     steps: int = 0
 
 
@@ -86,21 +88,31 @@ class Incident:
         return max(self.number, self.fault.number) + 1 + probation
 
 
-def orders_for(incident: Incident, rungs_above: Sequence[str], options: PrecisionOptions, stay: int = 0) -> list[Order]:
+def orders_for(
+    incident: Incident,
+    rungs_above: Sequence[str],
+    options: PrecisionOptions,
+    rates: Mapping[int, float],
+    stay: int = 0,
+) -> list[Order]:
     """What to try against a fault that came back, in this order.
 
     Parameters
     ----------
+    rates
+        The learning rates of the last steps. Where it jumped before the fault, the rate from before the jump is tried
+        before a batch is left out.
     stay
         Steps at a higher rung or a lower rate before the way back is tried.
 
     Examples
     --------
     >>> incident = Incident(Fault("loss", 40, float("nan")), 40, "bf16", 0.7)
-    >>> [(order.kind, order.number) for order in orders_for(incident, ["fp32"], PrecisionOptions())]
+    >>> steady = dict.fromkeys(range(41), 0.1)
+    >>> [(order.kind, order.number) for order in orders_for(incident, ["fp32"], PrecisionOptions(), steady)]
     [('rung', 40), ('skip', 40), ('cut', 39), ('cut', 24), ('cut', 24)]
     >>> incident.finding = Finding("inputs")
-    >>> [order.kind for order in orders_for(incident, ["fp32"], PrecisionOptions())]
+    >>> [order.kind for order in orders_for(incident, ["fp32"], PrecisionOptions(), steady)]
     ['skip']
     """
     number = incident.number
@@ -108,12 +120,18 @@ def orders_for(incident: Incident, rungs_above: Sequence[str], options: Precisio
     if incident.finding is not None and incident.finding.where == "inputs":
         return [skip]
     orders = [Order("rung", number, rung=name, steps=stay) for name in rungs_above]
-    orders.append(skip)
-    if number > 0:
-        far = max(0, number - options.far_back)
-        cut = options.rate_cut
-        ways = ((number - 1, cut), (far, cut), (far, cut * cut))
-        orders += [Order("cut", start, factor=factor, steps=stay) for start, factor in ways]
+    rate = rates.get(number - 1)
+    if rate is None:
+        return [*orders, skip]
+    far, cut = max(0, number - options.far_back), options.rate_cut
+    before = [rates[step] for step in range(far - 1, number - 1) if step in rates]
+    usual = statistics.median(before) if before else rate
+    if rate > JUMP * usual:
+        ways = [(number - 1, usual), (far, usual), (far, cut * usual), (far, cut * cut * usual)]
+    else:
+        ways = [(number - 1, cut * rate), (far, cut * rate), (far, cut * cut * rate)]
+    cuts = [Order("cut", start, rate=lower, steps=stay) for start, lower in ways]
+    orders += [cuts[0], skip, *cuts[1:]] if rate > JUMP * usual else [skip, *cuts]
     return orders
 
 
@@ -136,6 +154,6 @@ def from_json(orders: Sequence[dict[str, Any]]) -> list[Order]:
     """Orders out of a checkpoint.
 
     >>> from_json(to_json([Order("skip", 3)]))
-    [Order(kind='skip', number=3, rung='', factor=1.0, steps=0)]
+    [Order(kind='skip', number=3, rung='', rate=0.0, steps=0)]
     """
     return [Order(**order) for order in orders]

@@ -130,6 +130,7 @@ class LossWindow:
         self._high: list[Reading] = []
         self._taken = 0
         self.limit: float | None = None
+        self._outrageous: float | None = None
         self.last_good: float | None = None
 
     @property
@@ -154,7 +155,8 @@ class LossWindow:
             return Fault("gradient", reading.number, reading.loss)
         if self.limit is not None and reading.loss > self.limit:
             self._high.append(reading)
-            if len(self._high) < self._options.spike_steps:
+            outrageous = self._outrageous is not None and reading.loss > self._outrageous
+            if not outrageous and len(self._high) < self._options.spike_steps:
                 return None
             first, self._high = self._high[0], []
             return self._spike(first)
@@ -179,15 +181,16 @@ class LossWindow:
         self._taken += 1
         self.last_good = loss
         if self._taken % BLOCK == 0:
-            self.limit = self._new_limit()
+            self._set_limits()
 
-    def _new_limit(self) -> float:
+    def _set_limits(self) -> None:
         middle = statistics.median(self._losses)
         deviation = 1.4826 * statistics.median(abs(loss - middle) for loss in self._losses)
         options = self._options
         reach = max(options.spike_sigmas * deviation, options.spike_ratio * (max(self._losses) - middle))
         # a loss that hardly moves has no spread: a tenth of it, and a ten-thousandth at all, are still no fault
-        return middle + max(reach, 0.1 * abs(middle), 1e-4)
+        reach = max(reach, 0.1 * abs(middle), 1e-4)
+        self.limit, self._outrageous = middle + reach, middle + options.outrageous * reach
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint and a snapshot keep; JSON."""
@@ -196,6 +199,7 @@ class LossWindow:
             "high": [[reading.number, reading.loss, reading.norm] for reading in self._high],
             "taken": self._taken,
             "limit": self.limit,
+            "outrageous": self._outrageous,
             "last_good": self.last_good,
         }
 
@@ -203,4 +207,5 @@ class LossWindow:
         """As it was."""
         self._losses = deque(state["losses"], maxlen=self._options.window)
         self._high = [Reading(*values) for values in state["high"]]
-        self._taken, self.limit, self.last_good = state["taken"], state["limit"], state["last_good"]
+        self._taken, self.last_good = state["taken"], state["last_good"]
+        self.limit, self._outrageous = state["limit"], state["outrageous"]

@@ -6,7 +6,7 @@ names the step to go back to, and the controller goes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -74,12 +74,14 @@ class Tracer:
         self.incident = incident
         return Verdict("rollback", max(fault.number - 1, 0))
 
-    def trace(self, reading: Reading, scaled: bool, rungs_above: Sequence[str]) -> Verdict | None:
+    def trace(
+        self, reading: Reading, scaled: bool, rungs_above: Sequence[str], rates: Mapping[int, float]
+    ) -> Verdict | None:
         """Take one reading of a replay; None: go on."""
         incident = self.incident
         assert incident is not None
         if incident.phase == "reproduce":
-            return self._reproduce(incident, reading, scaled, rungs_above)
+            return self._reproduce(incident, reading, scaled, rungs_above, rates)
         start = min(incident.number, incident.trying.number) if incident.trying else incident.number
         if start <= reading.number <= incident.fault.number and self._window.bad(reading, scaled):
             return self._try_next(incident)
@@ -90,7 +92,12 @@ class Tracer:
         return None
 
     def _reproduce(
-        self, incident: Incident, reading: Reading, scaled: bool, rungs_above: Sequence[str]
+        self,
+        incident: Incident,
+        reading: Reading,
+        scaled: bool,
+        rungs_above: Sequence[str],
+        rates: Mapping[int, float],
     ) -> Verdict | None:
         last = incident.fault.number
         if reading.number == last:
@@ -102,7 +109,8 @@ class Tracer:
                 incident.number = seen.number
         if came_back:
             incident.phase = "trial"
-            incident.orders = orders_for(incident, rungs_above, self._options, self._stay_for(incident))
+            stay = self._stay_for(incident)
+            incident.orders = orders_for(incident, rungs_above, self._options, rates, stay)
             return self._try_next(incident)
         if reading.number == last:
             self._window.feed(reading, scaled)

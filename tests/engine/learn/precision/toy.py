@@ -81,6 +81,8 @@ class Toy:
             self.controller.watch(self, self.module, self.loss, self.step)
         while self.step < steps:
             self.one()
+            if self.step == steps:
+                self.judge(over=True)
         self.controller.finish(self.step)
         return self
 
@@ -92,7 +94,7 @@ class Toy:
             if self.fault is not None:
                 x, y = self.fault(number, x, y)
             for group in self.optimizer.param_groups:
-                group["lr"] = (self.rate(number) if self.rate else 0.01) * control.rate_factor
+                group["lr"] = control.rate(number, self.rate(number) if self.rate else 0.01)
             control.look(number, x, y)
             self.optimizer.zero_grad()
             with control.autocast():
@@ -110,9 +112,12 @@ class Toy:
             self.losses[number] = math.nan
         self.step += 1
         if control.due(self.step):
-            verdict = control.verdict(self.step)
-            if verdict.error is not None:
-                raise verdict.error
+            self.judge()
+
+    def judge(self, over=False) -> None:
+        verdict = self.controller.verdict(self.step, over)
+        if verdict.error is not None:
+            raise verdict.error
 
     def kinds(self) -> list[str]:
         return [said["evidence"].get("cause", "") for said in self.said if "cause" in (said["evidence"] or {})]

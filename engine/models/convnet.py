@@ -66,10 +66,14 @@ class ConvNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(B, num_classes)`` of images ``(B, C, H, W)``."""
+        logits: Tensor = self.head(self.dropout(self.features(x)))
+        return logits
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the last layer sees: ``(B, last width)``."""
         h_BCHW = x
         for index, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
             if index and min(h_BCHW.shape[2:]) > 3:
                 h_BCHW = nn.functional.max_pool2d(h_BCHW, 2)
             h_BCHW = nn.functional.relu(norm(conv(h_BCHW)))
-        logits: Tensor = self.head(self.dropout(h_BCHW.mean((2, 3))))
-        return logits
+        return h_BCHW.mean((2, 3))

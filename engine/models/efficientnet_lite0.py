@@ -120,7 +120,7 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, before, H, W)`` -> ``(B, after, H / stride, W / stride)``."""
-        h_BCHW = functional.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
+        h_BCHW: Tensor = functional.relu6(self._bn0(self._expand_conv(x))) if self.expands else x
         h_BCHW = functional.relu6(self._bn1(self._depthwise_conv(h_BCHW)))
         h_BCHW = self._bn2(self._project_conv(h_BCHW))
         return h_BCHW + x if self.adds else h_BCHW

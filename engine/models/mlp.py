@@ -66,8 +66,12 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(B, num_classes)`` of ``(B, ...)``."""
+        logits: Tensor = self.head(self.features(x))
+        return logits
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the last layer sees: ``(B, last hidden width)``."""
         h_BF = x.flatten(1)
         for layer in self.layers:
             h_BF = self.dropout(nn.functional.relu(layer(h_BF)))
-        logits: Tensor = self.head(h_BF)
-        return logits
+        return h_BF

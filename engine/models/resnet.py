@@ -1,4 +1,4 @@
-"""Residual networks 18, 34 and 50; parameter names as in torchvision, so that its public weights load.
+"""Residual networks 18, 34, 50, 101 and 152; parameter names as in torchvision, so that its public weights load.
 
 The stem is stated. ``"large"``: 7x7 convolution with stride 2 and max-pooling, for images of about 224 pixels, as in
 the paper and in torchvision. ``"small"``: one 3x3 convolution with stride 1, for images of about 32 pixels.
@@ -57,22 +57,26 @@ def resnet18(config: ResNetConfig) -> nn.Module:
 
 @architecture("resnet34", config=ResNetConfig, inputs=("images",), head="fc.")
 def resnet34(config: ResNetConfig) -> nn.Module:
-    """34 layers: He et al. 2016, table 1.
-
-    >>> sum(p.numel() for p in resnet34(ResNetConfig(in_channels=3, num_classes=1000, stem="large")).parameters())
-    21797672
-    """
+    """34 layers: He et al. 2016, table 1."""
     return ResNet(config, BasicBlock, [3, 4, 6, 3])
 
 
 @architecture("resnet50", config=ResNetConfig, inputs=("images",), head="fc.")
 def resnet50(config: ResNetConfig) -> nn.Module:
-    """50 layers: He et al. 2016, table 1, with the stride in the 3x3 convolution ("v1.5", as torchvision has it).
-
-    >>> sum(p.numel() for p in resnet50(ResNetConfig(in_channels=3, num_classes=1000, stem="large")).parameters())
-    25557032
-    """
+    """50 layers: He et al. 2016, table 1, with the stride in the 3x3 convolution ("v1.5", as torchvision has it)."""
     return ResNet(config, Bottleneck, [3, 4, 6, 3])
+
+
+@architecture("resnet101", config=ResNetConfig, inputs=("images",), head="fc.")
+def resnet101(config: ResNetConfig) -> nn.Module:
+    """101 layers: He et al. 2016, table 1, as "v1.5"."""
+    return ResNet(config, Bottleneck, [3, 4, 23, 3])
+
+
+@architecture("resnet152", config=ResNetConfig, inputs=("images",), head="fc.")
+def resnet152(config: ResNetConfig) -> nn.Module:
+    """152 layers: He et al. 2016, table 1, as "v1.5"."""
+    return ResNet(config, Bottleneck, [3, 8, 36, 3])
 
 
 class BasicBlock(nn.Module):
@@ -154,11 +158,15 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits ``(B, num_classes)`` of images ``(B, C, H, W)``."""
-        h_BCHW = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        logits: Tensor = self.fc(self.features(x))
+        return logits
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the last layer sees: ``(B, width of the last stage)``."""
+        h_BCHW: Tensor = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         for name in self.stages:
             h_BCHW = self.get_submodule(name)(h_BCHW)
-        logits: Tensor = self.fc(h_BCHW.mean((2, 3)))
-        return logits
+        return h_BCHW.mean((2, 3))
 
     def _initialise(self) -> None:
         for module in self.modules():

@@ -1,128 +1,55 @@
-"""Weights that somebody else trained: read from a file or from the public ones, and checked against a network.
+"""Models that start from weights which somebody else trained: public ones, a file, or a folder.
 
-Called by the model blocks. Pickled files are read with PyTorch's restricted unpickler (``weights_only``), which runs no
-code. Must not know where public files are kept: that is ``ctx.resource``.
+Called by the model blocks. Every set of weights is compared with the network before it becomes a model. Must not know
+where public files are kept: that is ``ctx.resource``.
 """
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
+from engine import resources
 from engine.artifacts import ModelRef
+from engine.datasets.texts import TOKENIZER
 from engine.errors import UserError
 from engine.models import build, find
+from engine.runtime.convert import vit_from_torchvision
 from engine.runtime.models import load_weights, save_model
 from engine.runtime.modelspec import ModelSpec
 from engine.runtime.provenance import provenance
+from engine.runtime.weightfiles import Folder, bert_weights, read_folder, read_weight_file
 from engine.spec import BlockParams, RunContext, param
 
 IMAGENET_CLASSES = 1000
-IMAGENET_SHAPE = [3, 224, 224]
-IMAGENET_PREPROCESSING: list[dict[str, Any]] = [
-    {"op": "scale", "by": 255.0},
-    {"op": "normalise", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
-]
+IMAGENET_SIDE = 224
+MINILM = {"hidden_size": 384, "layers": 6, "heads": 12, "intermediate_size": 1536, "pooling": "mean"}
+BERT_BASE = {"hidden_size": 768, "layers": 12, "heads": 12, "intermediate_size": 3072, "pooling": "cls"}
+UNCASED = {"vocab_size": 30522, "pad_id": 0, "max_length": 512}
 
 
-def read_weight_file(path: Path) -> dict[str, Tensor]:
-    """Tensors of a ``.safetensors`` file or of a PyTorch ``.pt``/``.pth`` file.
+class Outputs(NamedTuple):
+    """What a model block makes."""
 
-    Raises
-    ------
-    UserError
-        When the file is neither, is damaged, or holds more than tensors.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise UserError(
-            "{file} has no weights that can be read",
-            field="path",
-            hint="Use a .safetensors file, or a .pth file that holds only a state_dict.",
-            file=path.name,
-        ) from error
-    for key in ("state_dict", "model", "model_state_dict"):
-        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
-            found = found[key]
-    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise UserError("{file} holds no state_dict", field="path", file=path.name)
-    return {str(name).removeprefix("module."): tensor for name, tensor in found.items()}
+    model: ModelRef
 
 
-def pretrained_model(
-    ctx: RunContext, name: str, config: dict[str, Any], weights: Mapping[str, Tensor], **known: Any
-) -> ModelRef:
-    """A model with given weights.
+class ImageModelParams(BlockParams):
+    """Parameters that the blocks of networks with public ImageNet weights share."""
 
-    ``known`` are further fields of its ``model.json``.
-
-    The last layer is kept when ``config["num_classes"]`` asks for as many classes as it has; otherwise it is left out
-    and training starts it afresh.
-
-    Raises
-    ------
-    UserError
-        Listing what does not fit, when the weights belong to another network.
-    """
-    head = find(name).heads[0]
-    tensors = {key: tensor for key, tensor in weights.items() if tensor.is_floating_point() or "num_batches" in key}
-    outputs = tensors.get(f"{head}bias")
-    whole = outputs is not None and config.get("num_classes") == len(outputs)
-    if not whole:
-        tensors = {key: tensor for key, tensor in tensors.items() if not key.startswith(head)}
-    with torch.device("meta"):
-        module = build(name, {"in_channels": 1, **config, "num_classes": config.get("num_classes") or 1})
-    load_weights(module, {k: t.to("meta") for k, t in tensors.items()}, name, fresh_head=True)
-    spec = ModelSpec(architecture=name, config=config, provenance=provenance(ctx), **known)
-    return save_model(ctx.store, spec, tensors)
-
-
-def public_resnet(ctx: RunContext, name: str, config: dict[str, Any]) -> ModelRef:
-    """A residual network with torchvision's public ImageNet weights.
-
-    Raises
-    ------
-    UserError
-        When the stem is not the large one, or the file is not here and cannot be fetched; says where to put it.
-    """
-    if config["stem"] != "large":
-        raise UserError(
-            "The public weights need the large stem", field="stem", hint="Set the stem to large, or weights to none."
-        )
-    folder = ctx.resource(f"{name}_imagenet")
-    weights = read_weight_file(next(iter(sorted(folder.glob(f"{name}-*.pth")))))
-    known: dict[str, Any] = {"preprocessing": IMAGENET_PREPROCESSING}
-    if config.get("num_classes") == IMAGENET_CLASSES:
-        known |= {"task": "classification", "input": {"kind": "images", "shape": IMAGENET_SHAPE}}
-    return pretrained_model(ctx, name, {**config, "in_channels": 3}, weights, **known)
-
-
-class ResNetParams(BlockParams):
-    """Parameters that the blocks of all residual networks share."""
-
-    stem: Literal["small", "large"] = param(
-        "small",
-        help="First layers: small for images of about 32 pixels (3x3, stride 1), large for about 224 pixels "
-        "(7x7, stride 2, pooling)",
-        title="Stem",
-    )
     num_classes: int | None = param(
         None, ge=1, help="Number of classes; empty: it follows from the data", title="Classes", advanced=True
     )
     weights: Literal["none", "public", "file"] = param(
         "none",
-        help="Starting weights: none, the public ImageNet weights of torchvision, or a file",
+        help="Starting weights: none, the public ones (trained on ImageNet), or a file",
         title="Starting weights",
+        resources={"public": "{block}_imagenet"},
     )
     path: str | None = param(
         None,
@@ -132,16 +59,221 @@ class ResNetParams(BlockParams):
     )
 
 
-def make_resnet(name: str, params: ResNetParams, ctx: RunContext) -> ModelRef:
-    """A residual network as its block's parameters describe it."""
-    config: dict[str, Any] = {"stem": params.stem, "num_classes": params.num_classes}
+class StemParams(ImageModelParams):
+    """Parameters of the residual networks."""
+
+    stem: Literal["small", "large"] = param(
+        "small",
+        help="First layers: small for images of about 32 pixels (3x3, stride 1), large for about 224 pixels "
+        "(7x7, stride 2, pooling)",
+        title="Stem",
+    )
+
+
+def imagenet_preprocessing(mean: list[float], std: list[float]) -> list[dict[str, Any]]:
+    """What is done to any image before a network that was trained on ImageNet; see :mod:`engine.runtime.images`."""
+    return [
+        {"op": "fit", "how": "crop", "keep": 0.875},
+        {"op": "colour", "channels": 3},
+        {"op": "resize", "size": [IMAGENET_SIDE, IMAGENET_SIDE]},
+        {"op": "scale", "by": 255.0},
+        {"op": "normalise", "mean": mean, "std": std},
+    ]
+
+
+TORCHVISION = imagenet_preprocessing([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+LITE = imagenet_preprocessing([127 / 255] * 3, [128 / 255] * 3)
+
+
+@cache
+def imagenet_labels() -> list[str]:
+    """English names of the 1000 classes of ILSVRC 2012, from WordNet.
+
+    >>> imagenet_labels()[985]
+    'daisy'
+    """
+    return (Path(__file__).parent / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines()
+
+
+def make_image_model(
+    name: str,
+    params: ImageModelParams,
+    ctx: RunContext,
+    config: Mapping[str, Any] | None = None,
+    *,
+    preprocessing: list[dict[str, Any]] = TORCHVISION,
+    convert: Callable[[Mapping[str, Tensor]], dict[str, Tensor]] = dict,
+) -> ModelRef:
+    """An image network as its block's parameters describe it.
+
+    Parameters
+    ----------
+    config
+        What else shapes the network; with public weights it must be what they were trained with.
+    preprocessing
+        What the public weights were trained with.
+    convert
+        Gives the public weights the names of our network.
+
+    Raises
+    ------
+    UserError
+        When weights do not fit, or public weights are not here and cannot be fetched.
+    """
+    config = {**(config or {}), "num_classes": params.num_classes}
     if params.weights == "public":
-        return public_resnet(ctx, name, config)
+        config["in_channels"] = 3
+        known: dict[str, Any] = {"preprocessing": preprocessing}
+        if params.num_classes == IMAGENET_CLASSES:
+            shape = [3, IMAGENET_SIDE, IMAGENET_SIDE]
+            known |= {"task": "classification", "input": {"kind": "images", "shape": shape}}
+            known["labels"] = imagenet_labels()
+        weights = convert(read_weight_file(public_file(ctx, f"{name}_imagenet")))
+        return pretrained_model(ctx, name, config, weights, **known)
     if params.weights == "none":
         return save_model(ctx.store, ModelSpec(architecture=name, config=config, provenance=provenance(ctx)))
-    if not params.path:
-        raise UserError("No weights file was given", field="path", hint="Give its path, or set the weights to none.")
-    tensors = read_weight_file(ctx.local_path(params.path))
-    if "conv1.weight" in tensors:
-        config["in_channels"] = tensors["conv1.weight"].shape[1]
+    tensors = read_weight_file(chosen_file(ctx, params.path))
+    first = next((tensor for tensor in tensors.values() if tensor.ndim == 4), None)
+    if first is not None:
+        config["in_channels"] = first.shape[1]
     return pretrained_model(ctx, name, config, tensors)
+
+
+def make_resnet(name: str, params: StemParams, ctx: RunContext) -> Outputs:
+    """A residual network as its block's parameters describe it; errors as :func:`make_image_model`."""
+    if params.weights == "public" and params.stem != "large":
+        raise UserError(
+            "The public weights need the large stem", field="stem", hint="Set the stem to large, or weights to none."
+        )
+    return Outputs(make_image_model(name, params, ctx, {"stem": params.stem}))
+
+
+def make_vit(params: ImageModelParams, ctx: RunContext, config: dict[str, Any], *, is_base: bool) -> ModelRef:
+    """A vision transformer as its block's parameters describe it; errors as :func:`make_image_model`."""
+    if params.weights == "public":
+        if not is_base or config["patch_size"] not in (None, 16):
+            raise UserError(
+                "The public weights need the size base and patches of 16 pixels",
+                field="size",
+                hint="Set the size to base and leave the patch size empty, or set the weights to none.",
+            )
+        config |= {"patch_size": 16, "image_size": [IMAGENET_SIDE, IMAGENET_SIDE]}
+    return make_image_model("vit", params, ctx, config, convert=vit_from_torchvision)
+
+
+def make_bert(
+    ctx: RunContext, weights: str, path: str | None, config: dict[str, Any], pooling: Mapping[str, str]
+) -> ModelRef:
+    """A BERT with fresh weights, with public ones, or with those of a folder; with the tokenizer they belong to.
+
+    ``pooling`` overrules what the weights were made with, when it is not empty.
+
+    Raises
+    ------
+    UserError
+        When the weights do not fit, or are not here and cannot be fetched.
+    """
+    if weights == "none":
+        spec = ModelSpec(architecture="bert", config={**config, **pooling}, provenance=provenance(ctx))
+        return save_model(ctx.store, spec)
+    if weights == "file":
+        place = chosen_file(ctx, path)
+        if place.is_dir():
+            return folder_model(ctx, read_folder(place), "bert", pooling)
+        return pretrained_model(ctx, "bert", {**config, **pooling}, bert_weights(read_weight_file(place)))
+    resource = weights.replace("-", "_")
+    place = public_file(ctx, resource)
+    shape = MINILM if resource == "minilm" else BERT_BASE
+    tensors = bert_weights(read_weight_file(place))
+    files = {TOKENIZER: place.with_name(TOKENIZER)}
+    return pretrained_model(ctx, "bert", {**config, **UNCASED, **shape, **pooling}, tensors, files=files)
+
+
+def folder_model(
+    ctx: RunContext, folder: Folder, architecture: str | None = None, config: Mapping[str, Any] | None = None
+) -> ModelRef:
+    """A model of a folder in Hugging Face's form; ``config`` overrules its configuration.
+
+    Raises
+    ------
+    UserError
+        When it holds another architecture than the one asked for.
+    """
+    if architecture not in (None, folder.architecture):
+        raise UserError(
+            "The folder holds a {found}, not a {wanted}",
+            field="path",
+            hint="Use the block of that model.",
+            found=folder.architecture,
+            wanted=str(architecture),
+        )
+    files: dict[str, bytes | Path] = {} if folder.tokenizer is None else {TOKENIZER: folder.tokenizer}
+    return pretrained_model(ctx, folder.architecture, {**folder.config, **(config or {})}, folder.weights, files=files)
+
+
+def public_file(ctx: RunContext, resource: str) -> Path:
+    """The file with public weights, checked against what was published.
+
+    Raises
+    ------
+    UserError
+        When it is not here and cannot be fetched, says where to put it; or when it is another file.
+    """
+    folder = ctx.resource(resource)
+    resources.check(resource, folder)
+    return folder / resources.get(resource).files[0].name
+
+
+def chosen_file(ctx: RunContext, path: str | None) -> Path:
+    """The file or folder that a person named; UserError when none was."""
+    if not path:
+        raise UserError("No weights file was given", field="path", hint="Give its path, or set the weights to none.")
+    return ctx.local_path(path)
+
+
+def pretrained_model(
+    ctx: RunContext,
+    name: str,
+    config: dict[str, Any],
+    weights: Mapping[str, Tensor],
+    *,
+    files: Mapping[str, bytes | Path] | None = None,
+    **known: Any,
+) -> ModelRef:
+    """A model with given weights.
+
+    ``known`` are further fields of its ``model.json``.
+
+    The last layer is kept when ``config["num_classes"]`` asks for as many classes as it has, or there are no classes;
+    otherwise it is left out and training starts it afresh.
+
+    Raises
+    ------
+    UserError
+        Listing what does not fit, when the weights belong to another network.
+    """
+    found = find(name)
+    tensors = {key: tensor for key, tensor in weights.items() if tensor.is_floating_point() or "num_batches" in key}
+    outputs = tensors.get(f"{found.heads[0]}bias")
+    whole = outputs is not None and config.get("num_classes") == len(outputs)
+    if not whole:
+        tensors = {key: tensor for key, tensor in tensors.items() if not _of_classes(key, found.heads[0])}
+    with torch.device("meta"):
+        module = build(name, _buildable(name, config))
+    load_weights(module, {k: t.to("meta") for k, t in tensors.items()}, name, fresh_head=True)
+    spec = ModelSpec(architecture=name, config=config, provenance=provenance(ctx), **known)
+    return save_model(ctx.store, spec, tensors, files=files)
+
+
+def _of_classes(key: str, head: str) -> bool:
+    return head != "lm_head." and key.startswith(head)
+
+
+def _buildable(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with stand-ins for what only data tells; the body does not depend on them."""
+    full: dict[str, Any] = {**find(name).config.model_validate({}).model_dump(), **config}
+    stand_ins = {"in_channels": 1, "num_classes": 1, "task": "classification"}
+    for field, value in stand_ins.items():
+        if field in full and full[field] is None:
+            full[field] = value
+    return full

@@ -183,7 +183,7 @@ def _read_outputs(id: str, function: Callable[..., Any]) -> tuple[OutputPort, ..
     outputs = _hints(function).get("return")
     if not (isinstance(outputs, type) and hasattr(outputs, "_fields")):
         raise TypeError(f"{id}: it returns a NamedTuple of Refs")
-    hints = typing.get_type_hints(outputs, vars(sys.modules[function.__module__]), include_extras=True)
+    hints = typing.get_type_hints(outputs, vars(sys.modules[outputs.__module__]), include_extras=True)
     ports = []
     for name in outputs._fields:
         hint, measured = hints[name], False

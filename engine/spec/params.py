@@ -62,7 +62,7 @@ def param(
         Value -> public file that is needed when the parameter has it; ``{block}`` stands for the name of the block
         behind its category. It is fetched before a run starts.
     """
-    extra = {
+    extra: dict[str, Any] = {
         "unit": unit,
         "widget": widget,
         "choices": list(choices) if choices is not None else None,

@@ -5,38 +5,17 @@ Runs in the palette's drawer "model"; see :mod:`engine.models.resnet` for the ne
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from engine.artifacts import ModelRef
-from engine.runtime.pretrained import ResNetParams, make_resnet
+from engine.runtime.pretrained import Outputs, StemParams, make_resnet
 from engine.spec import RunContext, block
 
 
-class Params(ResNetParams):
+class Params(StemParams):
     """Stem, classes and starting weights."""
-
-
-class Outputs(NamedTuple):
-    """What the block makes."""
-
-    model: ModelRef
 
 
 @block("model.resnet34", title="ResNet-34", examples=[{}, {"stem": "large", "num_classes": 5}])
 def run(params: Params, *, ctx: RunContext) -> Outputs:
     """Make a ResNet-34, untrained or with given weights; channels and classes follow from the data.
-
-    Parameters
-    ----------
-    params
-        Stem, number of classes, and where starting weights come from.
-    ctx
-        The run.
-
-    Returns
-    -------
-    Outputs
-        The model, without weights, or with those that were asked for.
 
     Raises
     ------
@@ -53,4 +32,4 @@ def run(params: Params, *, ctx: RunContext) -> Outputs:
     >>> Params().stem
     'small'
     """
-    return Outputs(make_resnet("resnet34", params, ctx))
+    return make_resnet("resnet34", params, ctx)

@@ -27,6 +27,8 @@ def expected_resnet_names(depths: list[int], convolutions: int) -> list[str]:
         ("resnet18", [2, 2, 2, 2], 2, 11_689_512),
         ("resnet34", [3, 4, 6, 3], 2, 21_797_672),
         ("resnet50", [3, 4, 6, 3], 3, 25_557_032),
+        ("resnet101", [3, 4, 23, 3], 3, 44_549_160),
+        ("resnet152", [3, 8, 36, 3], 3, 60_192_808),
     ],
 )
 def test_resnets_have_the_names_and_the_size_of_the_public_weights(name, depths, convolutions, parameters):
@@ -37,7 +39,7 @@ def test_resnets_have_the_names_and_the_size_of_the_public_weights(name, depths,
     assert model.state_dict()["conv1.weight"].shape == (64, 3, 7, 7)
 
 
-@pytest.mark.parametrize("name", ["mlp", "convnet", "resnet18", "resnet34", "resnet50"])
+@pytest.mark.parametrize("name", ["mlp", "convnet", "resnet18", "resnet101", "vit", "efficientnet_lite0"])
 def test_every_architecture_is_built_from_the_shape_of_the_data(name):
     config = complete(name, {}, "images", (3, 16, 16), 7)
     with torch.device("meta"):

@@ -1,0 +1,67 @@
+"""BERT: an encoder of texts, to tell classes apart or to guess hidden words.
+
+Runs in the palette's drawer "model"; see :mod:`engine.models.bert` for the network.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from engine.models.bert import SIZES
+from engine.runtime.pretrained import Outputs, make_bert
+from engine.spec import BlockParams, RunContext, block, param
+
+
+class Params(BlockParams):
+    """Size, pooling and starting weights."""
+
+    size: Literal["tiny", "mini", "small", "medium", "base", "large"] = param(
+        "tiny", help="Width and depth of a fresh network: from 2 layers of 128 to 24 layers of 1024", title="Size"
+    )
+    weights: Literal["none", "minilm", "bert-base-uncased", "file"] = param(
+        "none",
+        help="Starting weights: none, MiniLM (a small sentence encoder), BERT base, or a file or folder",
+        title="Starting weights",
+        resources={"minilm": "minilm", "bert-base-uncased": "bert_base_uncased"},
+    )
+    path: str | None = param(
+        None,
+        widget="path",
+        help="Folder with config.json and model.safetensors, or a file with weights of the chosen size",
+        title="Weights folder",
+    )
+    pooling: Literal["auto", "cls", "mean"] = param(
+        "auto",
+        help="What a text is summed up as: its first token, or the mean of its tokens; auto: as the weights were made",
+        title="Pooling",
+        advanced=True,
+    )
+    dropout: float = param(
+        0.1, ge=0, lt=1, help="Share of numbers dropped in each layer while training", title="Dropout"
+    )
+
+
+@block("model.bert", title="BERT", examples=[{}, {"size": "mini", "pooling": "mean"}])
+def run(params: Params, *, ctx: RunContext) -> Outputs:
+    """Make a BERT, untrained or with given weights and their tokenizer; the rest follows from the data.
+
+    Raises
+    ------
+    UserError
+        When weights do not fit, or public weights are not here and cannot be fetched.
+
+    Notes
+    -----
+    Source: J. Devlin et al., "BERT", NAACL 2019; the small sizes: I. Turc et al., "Well-read students learn better",
+    2019; MiniLM: W. Wang et al., NeurIPS 2020, as trained by sentence-transformers. Parameter names are those of
+    transformers.
+
+    Examples
+    --------
+    >>> Params(weights="minilm").pooling
+    'auto'
+    """
+    pooling = {} if params.pooling == "auto" else {"pooling": params.pooling}
+    shape = SIZES[params.size] if params.weights in ("none", "file") else {}
+    config = {**shape, "dropout": params.dropout}
+    return Outputs(make_bert(ctx, params.weights, params.path, config, pooling))

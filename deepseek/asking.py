@@ -1,4 +1,4 @@
-"""What people hand to ``model.predict``, brought to a predictor: images, files, tables, data sets.
+"""What people hand to ``model.predict``, brought to a predictor: images, files, tables, texts, data sets.
 
 Called by ``Model.predict``. Must not know how a model computes.
 """
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deepseek import local
+from deepseek import local, texts
 from deepseek.dataset import TABLES, Dataset
 from deepseek.errors import UsageError
 
@@ -23,9 +23,17 @@ def ask(predictor: Any, data: Any) -> list[dict[str, Any]]:
         return records
 
 
+def write(predictor: Any, prompt: str, sampling: Mapping[str, Any]) -> str:
+    """What a language model writes behind a prompt."""
+    with local.translated():
+        return str(predictor.write(prompt, **sampling))
+
+
 def _answer(predictor: Any, data: Any) -> Any:
     if isinstance(data, Dataset):
         return predictor.predict(data.test.artifact)
+    if predictor.spec.input_kind == "tokens":
+        return predictor.predict_texts(_texts(data))
     if _is_frame(data):
         return predictor.predict_table(_table(data))
     if isinstance(data, Mapping):
@@ -41,6 +49,23 @@ def _answer(predictor: Any, data: Any) -> Any:
     if isinstance(data, Sequence) and data and all(_is_picture(item) for item in data):
         return _ask_files(predictor, [_png(item) for item in data], [f"image {n + 1}" for n in range(len(data))])
     return _ask_array(predictor, data)
+
+
+def _texts(data: Any) -> list[str]:
+    """One text, several, a column of a DataFrame, or the lines of a file."""
+    if isinstance(data, Path):
+        if not data.is_file():
+            raise UsageError(f"There is no file {data}")
+        return texts.read_lines(data.read_bytes())
+    if isinstance(data, str):
+        return [data]
+    found = list(data) if not _is_frame(data) else []
+    if not found or not all(isinstance(item, str) for item in found):
+        raise UsageError(
+            f"The model takes texts, and this is a {type(data).__name__}",
+            hint="Give a string, a list of strings, a column of a DataFrame, the Path of a text file, or a Dataset.",
+        )
+    return found
 
 
 def _ask_path(predictor: Any, path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""``Dataset``: a handle to examples to learn from, images or a table.
+"""``Dataset``: a handle to examples to learn from: images, a table or texts.
 
 Called by people. Every verb adds a block to the pipeline that makes the data set; the pixels and rows stay in the
 artifact that the pipeline made and are read when asked for. Must not import the engine (see ``deepseek.local``).
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from deepseek import blocks, local, pipeline
+from deepseek import blocks, local, pipeline, texts
 from deepseek.errors import UsageError, closest, unknown
 from deepseek.pipeline import Output
 
@@ -25,11 +25,11 @@ PARTS = ("train", "validation", "test")
 
 
 class Dataset:
-    """Examples to learn from: images or a table.
+    """Examples to learn from: images, a table or texts.
 
-    Made by :meth:`load`, :meth:`from_pandas`, :meth:`from_arrays` or :meth:`from_torch`. A data set has a part to train
-    on, a part to test on and perhaps one that watches the training: as it was published, or else by a split that keeps
-    the shares of the classes (:meth:`split` changes it).
+    Made by :meth:`load`, :meth:`from_pandas`, :meth:`from_texts`, :meth:`from_arrays` or :meth:`from_torch`. A data set
+    has a part to train on, a part to test on and perhaps one that watches the training: as it was published, or else by
+    a split that keeps the shares of the classes (:meth:`split` changes it).
 
     Examples
     --------
@@ -57,9 +57,11 @@ class Dataset:
         ----------
         source
             Name of a public data set (``"digits"``, ``"cifar10"``, ``"fashion_mnist"``), or the path of a table (CSV,
-            Parquet, Excel), of a zip file of images, or of a folder of images with one folder a class.
+            Parquet, Excel), of a zip file of images, of a folder of images with one folder a class, or of texts (JSON
+            lines; a table with ``text="COLUMN"``; any of them and plain text with ``task="language_model"`` or
+            ``task="masked_lm"``).
         target
-            The column to predict, for a table; found by itself when left out.
+            The column to predict, for a table or labelled texts; found by itself when left out.
         seed
             Number that random choices such as the split follow.
         params
@@ -81,11 +83,15 @@ class Dataset:
             _refuse(name)
         if path.suffix.lower() in ARCHIVES:
             return cls._read("data.image_folder", {"file": local.put_file(path), **given}, seed)
+        type_ = texts.block_for(path.suffix.lower(), given)
+        if type_ is not None:
+            return cls._read(type_, {"file": local.put_file(path), **texts.named(type_, given)}, seed)
         if path.suffix.lower() in TABLES:
             return cls._read("data.table", {"file": local.put_file(path), **given}, seed)
         raise UsageError(
             f"{name} is of no kind that can be loaded ({path.suffix or 'no ending'})",
-            hint=f"Tables end with {', '.join(sorted(TABLES))}; images come as a folder or a .zip file.",
+            hint=f"Tables end with {', '.join(sorted(TABLES))}, texts with {', '.join(sorted(texts.ENDINGS))}; images "
+            "come as a folder or a .zip file.",
         )
 
     @classmethod
@@ -98,6 +104,9 @@ class Dataset:
             One row an example. Types are kept (the frame travels as Parquet); the index is left out.
         target
             The column to predict.
+        params
+            ``text="COLUMN"`` makes it a data set of texts: see ``deepseek blocks data.text`` for more. Otherwise
+            parameters of ``data.table``.
         """
         named = frame.set_axis([str(column) for column in frame.columns], axis=1)
         if target is not None and target not in named.columns:
@@ -107,7 +116,36 @@ class Dataset:
         named.to_parquet(stream, index=False)
         given = {**params, **({"target": target} if target is not None else {})}
         file = local.put_bytes("frame.parquet", stream.getvalue())
-        return cls._read("data.table", {"file": file, **given}, seed)
+        type_ = texts.block_for(".parquet", given) or "data.table"
+        return cls._read(type_, {"file": file, **texts.named(type_, given)}, seed)
+
+    @classmethod
+    def from_texts(
+        cls, written: Sequence[str], labels: Sequence[Any] | None = None, *, seed: int = 0, **params: Any
+    ) -> Dataset:
+        """Make a data set of texts.
+
+        Parameters
+        ----------
+        written
+            One string a text. With labels, a classifier learns from them; without, they are the documents of a corpus
+            for a language model.
+        labels
+            The class of each text.
+        params
+            Parameters of ``data.text`` or ``data.text_corpus``, for example ``vocabulary=4000``, ``length=64`` or
+            ``task="masked_lm"``.
+
+        Examples
+        --------
+        >>> poems = Dataset.from_texts(["to be or not to be"] * 40, length=8)
+        >>> poems.kind, poems.task
+        ('text', 'language_model')
+        """
+        file = local.put_bytes("texts.parquet", texts.pack(written, labels))
+        type_ = "data.text_corpus" if labels is None else "data.text"
+        columns = {"text": "text"} if labels is None else {"text": "text", "label": "label"}
+        return cls._read(type_, {"file": file, **columns, **params}, seed)
 
     @classmethod
     def from_arrays(
@@ -178,12 +216,14 @@ class Dataset:
 
     @property
     def kind(self) -> str:
-        """``"images"`` or ``"table"``."""
+        """``"images"``, ``"table"`` or ``"text"``."""
         return self.artifact.kind
 
     @property
     def task(self) -> str | None:
-        """``"classification"``, ``"regression"``, or None for a table without a target."""
+        """``"classification"``, ``"regression"``, ``"language_model"``, ``"masked_lm"``, or None for a table without a
+        target.
+        """
         task: str | None = self.artifact.meta.get("task")
         return task
 
@@ -283,8 +323,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         meta = self.artifact.meta
-        what = f"{len(self):,} rows" if self.kind == "table" else f"{len(self):,} images"
-        parts = [self._title, what]
+        units = {"table": "rows", "images": "images"}.get(self.kind, "texts" if self.classes else "blocks of text")
+        parts = [self._title, f"{len(self):,} {units}"]
         if meta.get("shape"):
             parts.append(" x ".join(str(side) for side in meta["shape"]))
         if meta.get("target"):

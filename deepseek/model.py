@@ -232,14 +232,50 @@ class Model:
         data
             For an image model: an image (path, PIL image or array), several of them in a list, an array (N, C, H, W),
             (N, H, W, C) or (N, H, W). For a table model: a DataFrame, a dict or list of dicts, or the path of a table.
-            Or a `Dataset`, whose part to test on is used.
+            For a text model: a string, several in a list, or the ``Path`` of a file with one text a line. Or a
+            `Dataset`, whose part to test on is used.
         """
         self._require_training()
-        if self._predictor is None:
-            self._predictor = local.open_predictor(self.artifact)
         from deepseek import asking
 
-        return Predictions(asking.ask(self._predictor, data))
+        return Predictions(asking.ask(self._opened(), data))
+
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        max_tokens: int = 100,
+        temperature: float = 0.8,
+        top_k: int = 0,
+        top_p: float = 0.95,
+        seed: int = 0,
+    ) -> str:
+        """Let a language model go on with a text.
+
+        Parameters
+        ----------
+        prompt
+            What it goes on from.
+        max_tokens
+            Most tokens that it writes.
+        temperature
+            Below 1 the likely becomes likelier; 0 always takes the likeliest.
+        top_k, top_p
+            Draw among so many of the likeliest tokens (0: all), and among the likeliest that together have this
+            probability.
+        seed
+            The same seed gives the same text.
+
+        Returns
+        -------
+        str
+            What it wrote behind the prompt.
+        """
+        self._require_training()
+        chosen = {"max_tokens": max_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+        from deepseek import asking
+
+        return asking.write(self._opened(), prompt, chosen)
 
     def save(self, path: str | Path) -> Path:
         """Write the model to one file: a zip with ``model.json`` and ``weights.safetensors``, without pickle.
@@ -291,6 +327,11 @@ class Model:
     def __repr__(self) -> str:
         return f"Model({self._name}, {'trained' if self.is_trained else 'not trained'})"
 
+    def _opened(self) -> Any:
+        if self._predictor is None:
+            self._predictor = local.open_predictor(self.artifact)
+        return self._predictor
+
     def _require_training(self) -> None:
         if self._output.step.type.startswith("model.") and self.spec["task"] is None:
             raise UsageError("The model is not trained yet", hint="Call model.train(dataset) first.")
@@ -310,6 +351,8 @@ def _trainer(dataset: Dataset) -> str:
         return "classifier"
     if dataset.task == "regression":
         return "regressor"
+    if dataset.task in ("language_model", "masked_lm"):
+        return "language_model"
     raise UsageError("It is not said which column to predict", hint='Say it: Dataset.load(..., target="NAME").')
 
 

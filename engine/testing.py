@@ -143,7 +143,7 @@ def texts(store: ArtifactStore) -> TextRef:
     written = [f"number {place} goes to the {CLASSES[number]}" for place, number in enumerate(numbers)]
     tokenizer = train_tokenizer(written, kind="wordpiece", size=120)
     return write_texts(
-        store, padded(tokenizer, written, 12), tokenizer, task="classification", name="places", texts=written,
+        store, padded(tokenizer, written, 12).tokens, tokenizer, task="classification", name="places", texts=written,
         labels=numbers, classes=CLASSES,
     )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Texts as artifacts: ``tokens.npy`` (int32 N x T) and ``tokenizer.json``.
 
-Of labelled texts also ``labels.npy`` (int64) and ``texts.parquet``, so that a model with another tokenizer can read them.
+Of labelled texts also ``labels.npy`` (int64) and ``texts.parquet``: so a model with another tokenizer can read them.
 
 Called through :mod:`engine.datasets`. Must not know where the texts came from.
 """
@@ -129,7 +129,7 @@ def write_texts(
     >>> from engine.text import padded, train_tokenizer
     >>> store, texts = ArtifactStore(pathlib.Path(tempfile.mkdtemp())), ["a good day", "a bad day"]
     >>> tokenizer = train_tokenizer(texts, kind="wordpiece", size=50)
-    >>> ref = write_texts(store, padded(tokenizer, texts, 8), tokenizer, task="classification", name="days",
+    >>> ref = write_texts(store, padded(tokenizer, texts, 8).tokens, tokenizer, task="classification", name="days",
     ...                   texts=texts, labels=np.array([1, 0]), classes=["bad", "good"])
     >>> ref.meta["length"], open_texts(ref).texts([1])
     (8, ['a bad day'])

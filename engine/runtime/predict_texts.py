@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.datasets.previews import TEXTS, shortened
 from engine.errors import UserError
-from engine.runtime.generate import Sampling
 from engine.runtime.predictor import Predictor
 from engine.text.read import read_corpus
 
@@ -71,7 +70,7 @@ def _written(predictor: Predictor, prompt: str, options: dict[str, Any]) -> dict
             option=".".join(str(part) for part in first["loc"]),
             problem=first["msg"],
         ) from None
-    text = predictor.write(prompt, Sampling(**chosen.model_dump()))
+    text = predictor.write(prompt, **chosen.model_dump())
     return {"name": "text", "prompt": prompt, "text": text}
 
 

@@ -132,8 +132,21 @@ class Predictor:
         numbers = tables.encode(table, self.spec.input["columns"], self.spec.preprocessing)
         return self.answer(Examples(torch.from_numpy(numbers), device=self.device))
 
-    def write(self, prompt: str, sampling: Sampling | None = None, check: Callable[[], None] = lambda: None) -> str:
-        """What a language model writes behind a prompt; UserError when the model is none."""
+    def write(self, prompt: str, *, check: Callable[[], None] = lambda: None, **sampling: Any) -> str:
+        """What a language model writes behind a prompt.
+
+        Parameters
+        ----------
+        check
+            Called before each token; may raise to stop.
+        sampling
+            Fields of :class:`engine.runtime.generate.Sampling`.
+
+        Raises
+        ------
+        UserError
+            When the model is no language model.
+        """
         if self.spec.task != "language_model" or self.spec.input is None:
             raise UserError(
                 "This model does not write: it was not trained on the next token",
@@ -141,7 +154,7 @@ class Predictor:
                 hint="Connect a model from the block Train a language model.",
             )
         length = int(self.spec.input["length"])
-        return generate(self.module, self.tokenizer, prompt, sampling or Sampling(), length, check)
+        return generate(self.module, self.tokenizer, prompt, Sampling(**sampling), length, check)
 
     def fill(self, text: str, top: int = 5) -> dict[str, Any]:
         """The words behind the masks of a text, as :func:`engine.runtime.generate.fill_masks` gives them."""

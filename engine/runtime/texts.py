@@ -82,7 +82,7 @@ def tokens(
         return view
     if view.labels is not None:
         used = tokenizer if tokenizer is not None and wanted["tokenizer"] == tokenizer.sha256 else view.tokenizer
-        return padded(used, view.texts(slice(None)), int(wanted["length"]))
+        return padded(used, view.texts(slice(None)), int(wanted["length"])).tokens
     if wanted["tokenizer"] != view.tokenizer.sha256:
         raise UserError(
             "The corpus was cut into tokens by another tokenizer than the model's",
@@ -116,4 +116,4 @@ def operation(preprocessing: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
 
 def encoded(texts: Sequence[str], preprocessing: Sequence[Mapping[str, Any]], tokenizer: TextTokenizer) -> np.ndarray:
     """Texts that somebody asks about, as rows of tokens: int32 (N, T)."""
-    return padded(tokenizer, texts, int(operation(preprocessing)["length"]))
+    return padded(tokenizer, texts, int(operation(preprocessing)["length"])).tokens

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,18 +19,20 @@ FIT = 0.95
 CHUNK = 1024
 
 
-def padded(tokenizer: TextTokenizer, texts: Sequence[str], length: int | None) -> np.ndarray:
+class Padded(NamedTuple):
+    """Rows of tokens: int32 (N, T), and how many texts were cut."""
+
+    tokens: np.ndarray
+    cut: int
+
+
+def padded(tokenizer: TextTokenizer, texts: Sequence[str], length: int | None) -> Padded:
     """One row of tokens for each text; short ones are filled up, long ones cut.
 
     Parameters
     ----------
     length
         Tokens of a row; None: so many that 95 % of the texts fit, at most 256, rounded up to a multiple of 8.
-
-    Returns
-    -------
-    numpy.ndarray
-        int32 (N, T).
 
     Raises
     ------
@@ -54,7 +57,7 @@ def padded(tokenizer: TextTokenizer, texts: Sequence[str], length: int | None) -
         if len(row) > wide and stop is not None and row[-1] == stop:
             kept[-1] = stop  # a text that was cut still ends as texts do
         tokens_NT[number, : len(kept)] = kept
-    return tokens_NT
+    return Padded(tokens_NT, sum(len(row) > wide for row in rows))
 
 
 def fitting_length(lengths: Sequence[int]) -> int:

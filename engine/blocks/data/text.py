@@ -97,12 +97,18 @@ def run(params: Params, *, model: ModelRef | None, ctx: RunContext) -> Outputs:
     classes = _classes(read, ctx)
     number = {name: place for place, name in enumerate(classes)}
     tokenizer = choose_tokenizer(ctx, params, model, read.texts, params.tokenizer, lower=params.lower)
-    tokens = padded(tokenizer, read.texts, params.length)
-    _warn_of_cut(tokens, tokenizer.pad_id, ctx)
+    rows = padded(tokenizer, read.texts, params.length)
+    if rows.cut > 0.1 * len(read.texts):
+        ctx.warn(
+            "{count} of {total} texts are longer than {length} tokens and were cut",
+            count=rows.cut,
+            total=len(read.texts),
+            length=rows.tokens.shape[1],
+        )
     return Outputs(
         write_texts(
             ctx.store,
-            tokens,
+            rows.tokens,
             tokenizer,
             task="classification",
             name=name,
@@ -133,17 +139,3 @@ def _classes(read: TextsRead, ctx: RunContext) -> list[str]:
             classes=", ".join(rare[:NAMED]),
         )
     return class_names(list(counts))
-
-
-def _warn_of_cut(tokens: np.ndarray, pad: int | None, ctx: RunContext) -> None:
-    """Rows without padding may have been cut."""
-    if pad is None:
-        return
-    full = int((tokens[:, -1] != pad).sum())
-    if full > 0.1 * len(tokens):
-        ctx.warn(
-            "{count} of {total} texts fill all {length} tokens or were cut to them",
-            count=full,
-            total=len(tokens),
-            length=tokens.shape[1],
-        )

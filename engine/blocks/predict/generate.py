@@ -10,7 +10,6 @@ from typing import NamedTuple
 from engine.artifacts import ModelRef, PredictionsRef
 from engine.compute.plan import applied
 from engine.learn.predictions import write_generated
-from engine.runtime.generate import Sampling
 from engine.runtime.predictor import Predictor
 from engine.spec import BlockParams, RunContext, block, param
 
@@ -83,9 +82,15 @@ def run(params: Params, *, model: ModelRef, ctx: RunContext) -> Outputs:
         predictor = Predictor.open(model, device)
         for number in range(total):
             prompt = prompts[number // params.count]
-            sampling = Sampling(
-                params.max_tokens, params.temperature, params.top_k, params.top_p, seed=(ctx.seed + number) % 2**63
+            text = predictor.write(
+                prompt,
+                check=ctx.check_cancelled,
+                max_tokens=params.max_tokens,
+                temperature=params.temperature,
+                top_k=params.top_k,
+                top_p=params.top_p,
+                seed=(ctx.seed + number) % 2**63,
             )
-            written.append((prompt, predictor.write(prompt, sampling, ctx.check_cancelled)))
+            written.append((prompt, text))
             ctx.progress(number + 1, total, "texts")
     return Outputs(write_generated(ctx.store, written))

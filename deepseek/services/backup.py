@@ -8,11 +8,14 @@ Called by ``deepseek backup`` and ``deepseek restore``. The file is a tar archiv
     backup.json       last: the format, and size and digest of every member
 
 The order makes it consistent: first the database, then the blobs. Blobs never change and those that the snapshot
-names were there before it; later ones do no harm. A file without its last member is incomplete and is refused.
+names were there before it; later ones do no harm. The studio removes no blob in the meantime. A file without its last
+member is incomplete and is refused.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import io
 import json
@@ -29,6 +32,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 
 from deepseek import __version__
 from deepseek.errors import DeepSeekError, UsageError
@@ -102,7 +106,11 @@ def save(places: Places, target: Path) -> Summary:
     part = target.with_name(target.name + ".part")
     try:
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream, tarfile.open(fileobj=stream, mode="w") as archive:
+        with (
+            _no_sweeping(places.store_url),
+            os.fdopen(descriptor, "wb") as stream,
+            tarfile.open(fileobj=stream, mode="w") as archive,
+        ):
             _save_database(archive, places, members)
             _save_secrets(archive, places.home, members)
             _save_blobs(archive, places.store_url, members, summary)
@@ -278,6 +286,22 @@ def _stored(store_url: str) -> Iterator[tuple[str, str]]:
         name = str(path).rpartition("/")[2]
         if _SHA256.fullmatch(name):
             yield name, files.unstrip_protocol(path)
+
+
+@contextlib.contextmanager
+def _no_sweeping(store_url: str) -> Iterator[None]:
+    """Hold the lock of a local store, under which the web application removes blobs that nothing needs."""
+    files, root = fsspec.core.url_to_fs(store_url)
+    blobs = Path(root) / "blobs"
+    if not isinstance(files, LocalFileSystem) or not blobs.is_dir():
+        yield
+        return
+    descriptor = os.open(blobs / "sweep.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _write(path: Path, stream: IO[bytes]) -> str:

@@ -2,12 +2,14 @@
 
 Called by supervisors, uploads and downloads. Where the store lies is a setting (``STORE_URL``, any fsspec URL): a
 local folder is used in place, anything else through a cache folder. Nothing is believed to have the hash it is
-named by until it was computed here.
+named by until it was computed here. What is kept again counts as new, so that nobody sweeps it away beneath the
+row that will follow (:mod:`webapp.artifacts.sweep`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import hashlib
 import json
@@ -27,6 +29,7 @@ from webapp.bridge import UserError, canonical_json, is_manifest
 
 CHUNK = 2**20
 MAX_MANIFEST_BYTES = 16 * 2**20
+LOCK = "sweep.lock"
 
 
 def local_blob(sha256: str) -> Path:
@@ -56,14 +59,37 @@ def keep_blob(stream: BinaryIO, sha256: str, size: int) -> None:
         When they are others than the hash and the size say.
     """
     path = _folder() / sha256[:2] / sha256
-    if path.exists():
-        if _hash(stream) != (sha256, size):
-            raise ValueError("the bytes do not have this hash")
+    if path.exists() and _hash(stream) != (sha256, size):
+        raise ValueError("the bytes do not have this hash")
+    if _touch(path):
         return
+    stream.seek(0)
     _write(stream, sha256, size)
     remote = _remote()
     if remote is not None:
         remote[0].put_file(str(path), f"{remote[1]}/{sha256[:2]}/{sha256}")
+
+
+def files() -> Iterator[Path]:
+    """Every file of the local store: blobs, and beginnings of blobs that were never finished."""
+    return _folder().glob("[0-9a-f][0-9a-f]/*")
+
+
+def is_remote() -> bool:
+    """True when the store is no folder of this machine."""
+    return _remote() is not None
+
+
+@contextlib.contextmanager
+def removing() -> Iterator[bool]:
+    """Hold the store so that nothing in it is found while it is removed; False when somebody reads all of it."""
+    with _lock() as descriptor:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 def keep_file(path: Path) -> tuple[str, int]:
@@ -131,6 +157,29 @@ def _write(stream: BinaryIO, sha256: str, size: int | None = None) -> None:
             os.fsync(copy.fileno())
         if digest.hexdigest() != sha256 or size not in (None, found):
             raise ValueError("the bytes do not have this hash")
+
+
+def _touch(path: Path) -> bool:
+    """Make a blob new, so that it outlives the next sweep; False when it is not there."""
+    if not path.exists():
+        return False
+    with _lock() as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        try:
+            os.utime(path)
+        except FileNotFoundError:
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def _lock() -> Iterator[int]:
+    """The file whose lock sweeps, uploads and backups share; closing it lets go."""
+    descriptor = os.open(_folder() / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from uuid import UUID
 import psutil
 from django.db import InterfaceError, OperationalError, connection
 
-from webapp.queue import duty, workers
+from webapp.queue import duty, housekeeping, workers
 from webapp.queue.models import Device
 from webapp.queue.reconciler import Reconciler
 from webapp.runs import transitions
@@ -60,7 +60,7 @@ class Dispatcher:
         self._bell = threading.Event()
         self._stopping = threading.Event()
         self._reconciler = Reconciler()
-        self._next: dict[str, float] = {}
+        self._next = {"tidy": time.monotonic() + housekeeping.FIRST_AFTER_S}
         self._numbers = 0
         self._thread = threading.Thread(target=self._live, name="dispatcher", daemon=True)
 
@@ -108,6 +108,7 @@ class Dispatcher:
         if not self._stopping.is_set():
             self._every("reconcile", HEARTBEAT_S, self._reconcile)
             self._every("take", 0.0, self._take_runs)
+            self._every("tidy", housekeeping.EVERY_S, self._tidy)
         self._every("flags", FLAGS_S, self._read_flags)
 
     def _every(self, name: str, seconds: float, work: Callable[[], None]) -> None:
@@ -143,6 +144,10 @@ class Dispatcher:
     def _reconcile(self) -> None:
         if duty.take(DUTY, self.worker.id):
             self._reconciler.look()
+
+    def _tidy(self) -> None:
+        if duty.take(DUTY, self.worker.id):
+            threading.Thread(target=housekeeping.tidy, name="housekeeping", daemon=True).start()
 
     def _read_flags(self) -> None:
         attempts = {attempt.run_id: attempt for attempt in self.attempts()}

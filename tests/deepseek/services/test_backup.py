@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import sqlite3
@@ -169,3 +170,22 @@ def test_a_text_file_is_no_backup(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     with pytest.raises(DeepSeekError, match="not a complete backup"):
         backup.restore(make_places(tmp_path / "other"), tmp_path / "notes.txt", force=False)
+
+
+def test_a_backup_keeps_the_studio_from_removing_blobs_meanwhile(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = []
+
+    def save_secrets(*_: object) -> None:
+        with (places.home.store / "blobs" / "sweep.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                free.append(False)
+            else:
+                free.append(True)
+
+    monkeypatch.setattr(backup, "_save_secrets", save_secrets)
+    backup.save(places, tmp_path / "b.tar")
+    assert free == [False]

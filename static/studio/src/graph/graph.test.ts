@@ -6,7 +6,7 @@ import { fixtureCatalog as catalog, fixtureDocument as start } from "./fixture";
 import { emptyHistory, HISTORY_LIMIT, mergeKeyOf, remember, stepBack, stepForward } from "./history";
 import { freshId, idFromText } from "./names";
 import { applyAll } from "./operations";
-import { fieldsOf, isChanged, valueProblem } from "./params";
+import { fieldsOf, groupsOf, isChanged, matchesField, valueProblem } from "./params";
 import { freePlace, panToShow } from "./place";
 import { searchBlocks } from "./search";
 import type { Operation, PipelineDocument, Problem } from "./types";
@@ -179,6 +179,41 @@ describe("parameters", () => {
   it("count as changed only when they differ from the default", () => {
     expect(isChanged({ type: "train.classifier", params: { epochs: 5 } }, field("epochs"))).toBe(false);
     expect(isChanged({ type: "train.classifier", params: { epochs: 6 } }, field("epochs"))).toBe(true);
+  });
+});
+
+describe("the sections of a form", () => {
+  const spec = {
+    params: {
+      schema: {
+        properties: {
+          epochs: { type: "integer", title: "Epochs", description: "Times", default: 5 },
+          note: { type: "string", advanced: true, default: "" },
+          warm_up: { type: "number", title: "Warm-up", advanced: true, group: "Optimiser", default: 0 },
+          device: { type: "string", title: "Device", advanced: true, group: "Precision and devices", default: "" },
+          momentum: { type: "number", title: "Momentum", advanced: true, group: "Optimiser", default: 0.9 },
+        },
+      },
+    },
+  } as unknown as Parameters<typeof fieldsOf>[0];
+  const fields = fieldsOf(spec);
+
+  it("hold the advanced fields, those without a section last", () => {
+    expect(groupsOf(fields).map((group) => [group.title, group.fields.map((one) => one.name)])).toEqual([
+      ["Optimiser", ["warm_up", "momentum"]],
+      ["Precision and devices", ["device"]],
+      [null, ["note"]],
+    ]);
+  });
+
+  it("are searched by title, help, section and translation", () => {
+    const found = (query: string, words: Record<string, string> = {}) =>
+      fields.filter((field) => matchesField(field, query, (text) => words[text] ?? text)).map((one) => one.name);
+    expect(found("optim")).toEqual(["warm_up", "momentum"]);
+    expect(found("warm opt")).toEqual(["warm_up"]);
+    expect(found("TIMES")).toEqual(["epochs"]);
+    expect(found("动量", { Momentum: "动量" })).toEqual(["momentum"]);
+    expect(found("nothing like it")).toEqual([]);
   });
 });
 

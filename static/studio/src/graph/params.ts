@@ -28,6 +28,8 @@ export interface Field {
   readonly unit: string | null;
   readonly slider: boolean;
   readonly advanced: boolean;
+  /** Title of the section of the form, for an advanced one. */
+  readonly group: string | null;
   readonly choices: readonly unknown[];
   readonly minimum?: number;
   readonly maximum?: number;
@@ -65,6 +67,7 @@ function readField(name: string, schema: ParamSchema, required: boolean): Field 
     unit: schema.unit ?? null,
     slider: isBounded(bounds) && (kind === "number" || kind === "integer"),
     advanced: schema.advanced === true,
+    group: schema.group ?? null,
     choices: closed.length > 0 ? closed : (schema.choices ?? []),
     ...bounds,
   };
@@ -106,6 +109,34 @@ const titleFromName = (name: string): string => {
   const words = name.replaceAll("_", " ");
   return words.charAt(0).toUpperCase() + words.slice(1);
 };
+
+export interface FieldGroup {
+  /** Null for advanced fields that name no group. */
+  readonly title: string | null;
+  readonly fields: readonly Field[];
+}
+
+/** The advanced fields in their sections, in the order of the schema; those without a section come last. */
+export function groupsOf(fields: readonly Field[]): FieldGroup[] {
+  const groups = new Map<string | null, Field[]>();
+  for (const field of fields.filter((one) => one.advanced)) {
+    const group = groups.get(field.group);
+    if (group) group.push(field);
+    else groups.set(field.group, [field]);
+  }
+  const found = [...groups].map(([title, members]) => ({ title, fields: members }));
+  return [...found.filter((group) => group.title !== null), ...found.filter((group) => group.title === null)];
+}
+
+/** Whether a field is one that somebody looks for: every word is in its title, name, help or section. */
+export function matchesField(field: Field, query: string, translate: (text: string) => string): boolean {
+  const own = [field.title, field.name.replaceAll("_", " "), field.help, field.group ?? ""];
+  const text = [...own, ...own.map(translate)].join(" ").toLowerCase();
+  return query
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
+}
 
 /** The value in effect: what was set, else the default. */
 export function valueIn(block: BlockEntry, field: Field): unknown {

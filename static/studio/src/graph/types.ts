@@ -57,6 +57,7 @@ export interface ParamSchema {
   readonly unit?: string | null;
   readonly widget?: string | null;
   readonly advanced?: boolean;
+  readonly group?: string | null;
   readonly choices?: readonly unknown[] | null;
 }
 

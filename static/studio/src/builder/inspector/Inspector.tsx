@@ -1,5 +1,4 @@
 /** The right-hand panel: the parameters of the selected block, or the settings of the pipeline. */
-import { useEffect, useRef } from "react";
 import { type Field, fieldsOf } from "../../graph/params";
 import type { BlockEntry, BlockSpec } from "../../graph/types";
 import { t } from "../../i18n";
@@ -12,7 +11,7 @@ import { blockTitle } from "../texts";
 import { BlockHelp } from "./BlockHelp";
 import { BlockResult } from "./BlockResult";
 import { EditableText } from "./EditableText";
-import { ParamField } from "./ParamField";
+import { ParamForm } from "./ParamForm";
 import { PipelineSettings } from "./PipelineSettings";
 
 export function Inspector() {
@@ -34,14 +33,9 @@ interface BlockFormProps {
 function BlockForm({ id, block, spec }: BlockFormProps) {
   const { store } = useBuilder();
   const canEdit = useBuilderState((state) => state.canEdit);
-  const form = useRef<HTMLDivElement>(null);
-  useFieldFocus(id, form);
   const fields = spec ? fieldsOf(spec) : [];
-  const plain = fields.filter((field) => !field.advanced);
-  const advanced = fields.filter((field) => field.advanced);
-  const draw = (field: Field) => <ParamField key={field.name} id={id} block={block} field={field} />;
   return (
-    <div className="inspector" ref={form}>
+    <div className="inspector">
       <header
         className="inspector-head"
         style={{ "--category": `var(${categoryToken(spec?.category ?? "")})` } as React.CSSProperties}
@@ -64,13 +58,7 @@ function BlockForm({ id, block, spec }: BlockFormProps) {
       {spec && <p className="inspector-summary">{t(spec.summary)}</p>}
       {!spec && <p className="field-error">{t("There is no block {type}", { type: block.type })}</p>}
       <FieldlessProblems id={id} fields={fields} />
-      <div className="inspector-fields">{plain.map(draw)}</div>
-      {advanced.length > 0 && (
-        <details className="inspector-more" open={advanced.some((field) => field.name in block.params) || undefined}>
-          <summary>{t("Advanced")}</summary>
-          <div className="inspector-fields">{advanced.map(draw)}</div>
-        </details>
-      )}
+      <ParamForm id={id} block={block} fields={fields} />
       {spec && fields.length === 0 && <p className="muted small">{t("This block has nothing to set.")}</p>}
       <BlockResult id={id} />
       {spec && <BlockHelp spec={spec} />}
@@ -108,16 +96,4 @@ function FieldlessProblems({ id, fields }: { id: string; fields: readonly Field[
       ))}
     </>
   );
-}
-
-/** Put the cursor into the field that a problem points at. */
-function useFieldFocus(id: string, form: React.RefObject<HTMLDivElement | null>): void {
-  const focus = useBuilderState((state) => state.focusField);
-  useEffect(() => {
-    if (!focus || focus.block !== id || focus.field === null) return;
-    const field = form.current?.querySelector<HTMLElement>(`[data-field="${CSS.escape(focus.field)}"]`);
-    field?.closest("details")?.setAttribute("open", "");
-    field?.querySelector<HTMLElement>("input, select, textarea")?.focus();
-    field?.scrollIntoView({ block: "center" });
-  }, [focus, id, form]);
 }

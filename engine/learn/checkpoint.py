@@ -3,7 +3,8 @@
 Called by the training loop. A checkpoint is a new folder: ``tensors.safetensors``, ``state.json`` and, last,
 ``manifest.json`` with the sha256 of both. Files and folders are synced before the folder gets its name, and the pointer
 ``latest``, which people and tools read, is swapped by a rename. Loading takes the newest folder whose hashes are right,
-so whatever the moment of a crash, the newest complete checkpoint loads. No pickle.
+so whatever the moment of a crash, the newest complete checkpoint loads. Writing can go on beside the training, in a
+thread: what is written is a copy. No pickle.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ import os
 import re
 import shutil
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from safetensors import SafetensorError
@@ -73,11 +76,16 @@ class CheckpointFolder:
         self._keep = keep
         self._written_at = time.monotonic()
         self._took_s = 0.0
+        self._writer: Thread | None = None
+        self._error: Exception | None = None
+        self._complete: deque[int] = deque()
 
     def due(self, step: int) -> bool:
         """True when it is time to write one. Costs well under a microsecond."""
         if self._every_steps:
             return step % self._every_steps == 0
+        if self._writer is not None and self._writer.is_alive():
+            return False
         pause_s = max(LEAST_SECONDS, self._took_s / SHARE_OF_TIME)
         return time.monotonic() - self._written_at >= pause_s
 
@@ -94,6 +102,44 @@ class CheckpointFolder:
         }
         self._publish(temporary, {"format": FORMAT, "step": checkpoint.step, "files": files})
         self._took_s = self._written_at - started
+        self._complete.append(checkpoint.step)
+
+    def save_beside(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint while the training goes on; at most one is being written at a time.
+
+        Its tensors must be copies. An error shows at the next call of :meth:`save_beside` or :meth:`wait`.
+        """
+        self.wait()
+        self._writer = Thread(target=self._save_and_keep_error, args=(checkpoint,), name="checkpoint")
+        self._writer.start()
+
+    def wait(self) -> None:
+        """Until nothing is being written any more.
+
+        Raises
+        ------
+        Exception
+            What went wrong while writing.
+        """
+        if self._writer is not None:
+            self._writer.join()
+            self._writer = None
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    def newly_complete(self) -> list[int]:
+        """Steps whose checkpoints have become complete since this was asked last."""
+        steps = []
+        while self._complete:
+            steps.append(self._complete.popleft())
+        return steps
+
+    def _save_and_keep_error(self, checkpoint: Checkpoint) -> None:
+        try:
+            self.save(checkpoint)
+        except Exception as error:  # shown in the thread that trains
+            self._error = error
 
     def _publish(self, temporary: Path, manifest: dict[str, Any]) -> None:
         """Write the manifest, sync all, give the folder its name, and remove what is no longer needed."""

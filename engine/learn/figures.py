@@ -114,6 +114,26 @@ def history_figure(history: Sequence[Mapping[str, float]]) -> Figure:
     return {"data": lines, "layout": layout}
 
 
+def rate_figure(rates: Sequence[float], losses: Sequence[float], suggested: float) -> Figure:
+    """Loss over learning rate, on a logarithmic axis, and the rate that is suggested."""
+    low, high = min(losses), max(losses[: max(2, len(losses) // 2)])
+    curve = {
+        "type": "scatter", "mode": "lines", "name": "loss", "x": [float(f"{rate:.6g}") for rate in rates],
+        "y": [float(f"{loss:.6g}") for loss in losses],
+    }  # fmt: skip
+    mark = {
+        "type": "scatter", "mode": "lines", "name": f"suggested: {suggested:.2g}",
+        "x": [float(f"{suggested:.6g}")] * 2, "y": [float(f"{low:.6g}"), float(f"{high:.6g}")],
+        "line": {"dash": "dash"},
+    }  # fmt: skip
+    layout = {
+        "xaxis": {"type": "log", "title": {"text": "learning rate"}},
+        "yaxis": {"title": {"text": "loss"}},
+        "margin": {"l": 60, "r": 20, "t": 20, "b": 60},
+    }
+    return {"data": [curve, mark], "layout": layout}
+
+
 def thin(count: int, most: int = MAX_POINTS) -> np.ndarray:
     """Evenly spread places among ``count``, with the first and the last, at most ``most``.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from engine.artifacts import FigureRef, MetricsRef, ModelRef, TextRef, canonical_json
+from engine.artifacts import DatasetRef, FigureRef, MetricsRef, ModelRef, canonical_json
 from engine.compute.plan import applied
 from engine.errors import UserError
 from engine.learn.perplexity import block_losses, language_measures, place_figure
@@ -30,7 +30,7 @@ class Outputs(NamedTuple):
 
 
 @block("evaluate.language_model", title="Evaluate a language model", needs="gpu")
-def run(params: Params, *, model: ModelRef, dataset: TextRef, ctx: RunContext) -> Outputs:
+def run(params: Params, *, model: ModelRef, dataset: DatasetRef, ctx: RunContext) -> Outputs:
     """Measure how well a trained language model foresees a text that it has not seen.
 
     Parameters

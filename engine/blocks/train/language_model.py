@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from engine.artifacts import MetricsRef, ModelRef, TextRef
+from engine.artifacts import DatasetRef, MetricsRef, ModelRef
 from engine.learn.fit import fit
 from engine.learn.params import TrainingParams
 from engine.spec import RunContext, block, param
@@ -44,7 +44,9 @@ class Outputs(NamedTuple):
 
 
 @block("train.language_model", title="Train a language model", needs="gpu", examples=[{"epochs": 2, "batch_size": 4}])
-def run(params: Params, *, model: ModelRef, dataset: TextRef, validation: TextRef | None, ctx: RunContext) -> Outputs:
+def run(
+    params: Params, *, model: ModelRef, dataset: DatasetRef, validation: DatasetRef | None, ctx: RunContext
+) -> Outputs:
     """Train a network to foresee tokens, by cross-entropy.
 
     Parameters
@@ -81,9 +83,11 @@ def run(params: Params, *, model: ModelRef, dataset: TextRef, validation: TextRe
     >>> Params(epochs=3).gradient_clip
     1.0
     """
-    task = str(dataset.meta["task"]) if params.task == "auto" else params.task
-    if task == "classification":  # labelled texts say nothing of how a language model is to learn from them
-        task = "language_model"
-    options = params.options(task=task)
+    options = params.options(task=_task(dataset) if params.task == "auto" else params.task)
     fitted = fit(model, dataset, validation, options, ctx, params.device)
     return Outputs(fitted.model, fitted.history)
+
+
+def _task(dataset: DatasetRef) -> str:
+    """What a corpus was made for; labelled texts say nothing of it, and the next token can always be learned."""
+    return "masked_lm" if dataset.meta.get("task") == "masked_lm" else "language_model"

@@ -32,11 +32,14 @@ class Share:
         whole batch also when it does not divide evenly; 0 for a process that only keeps step.
     count
         How many of ``rows`` count.
+    least
+        Fewest rows that any process has: into so many parts can all cut theirs.
     """
 
     rows: Tensor
     weight: float
     count: int
+    least: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class World:
         The same among those of this machine.
     beat
         Told the step and what begins in it; how a hung process is found.
+    wish
+        What the run wants, as rank 0 hears it: 0 to go on, 1 to be cancelled, 2 to stop here and go on later.
 
     Examples
     --------
@@ -65,6 +70,7 @@ class World:
     local_rank: int = 0
     local_size: int = 1
     beat: Beat = lambda step, phase: None
+    wish: Callable[[], int] = lambda: 0
 
     @property
     def is_main(self) -> bool:
@@ -77,10 +83,10 @@ class World:
         return self.size == 1
 
     def share(self, rows: Tensor) -> Share:
-        """This process's part of a batch: a contiguous run of its rows, as even as possible.
+        """The part of a batch that this process computes: a contiguous run of its rows, as even as possible.
 
-        A process that would have fewer than two takes the first two of the batch with weight 0: batch normalisation
-        needs two, and every process must take part in every step.
+        Batch normalisation needs two examples and every process must take part in every step. So a batch that has
+        fewer than two for each is rank 0's alone, and the others compute two of its examples with weight 0.
 
         Parameters
         ----------
@@ -94,15 +100,17 @@ class World:
         [3, 4]
         """
         if self.size == 1:
-            return Share(rows, 1.0, len(rows))
+            return Share(rows, 1.0, len(rows), len(rows))
         mine = rows.tensor_split(self.size)[self.rank]
         if len(rows) < 2 * self.size:
-            # Too few for two each: rank 0 computes the batch, the others keep step.
-            return Share(rows, float(self.size), len(rows)) if self.is_main else Share(rows[:2], 0.0, 0)
-        return Share(mine, len(mine) * self.size / len(rows), len(mine))
+            least = min(2, len(rows))
+            if self.is_main:
+                return Share(rows, float(self.size), len(rows), least)
+            return Share(rows[:2], 0.0, 0, least)
+        return Share(mine, len(mine) * self.size / len(rows), len(mine), len(rows) // self.size)
 
     def shard(self, count: int) -> range:
-        """This process's part of ``count`` examples that are only looked at: each belongs to one process.
+        """Which of ``count`` examples this process looks at, where nothing is learned: each belongs to one process.
 
         >>> [list(World(rank=rank, size=2).shard(5)) for rank in (0, 1)]
         [[0, 2, 4], [1, 3]]
@@ -168,3 +176,7 @@ class World:
         import torch
 
         self.sum(torch.zeros(1))
+
+
+ALONE = World()
+"""One process."""

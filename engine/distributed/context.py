@@ -14,11 +14,12 @@ from typing import Any
 from engine.artifacts import ArtifactStore
 from engine.compute.world import World
 from engine.distributed.messages import Outbox, RankFolder
-from engine.errors import CancelledRun, InterruptedRun, UserError
+from engine.errors import UserError
 from engine.spec import ExecutionPlan
 from engine.spec.context import LogLevel
 
 CANCELLED, INTERRUPTED = "cancelled", "interrupted"
+WISHES = {CANCELLED: 1, INTERRUPTED: 2}
 
 
 class RankContext:
@@ -69,10 +70,7 @@ class RankContext:
         self._say("checkpoint_saved", step, now=True)
 
     def check_cancelled(self) -> None:
-        """Raise when the run wants the ranks to stop. Rank 0 asks, and tells the others."""
-        if not self._folder.stop.exists():
-            return
-        raise CancelledRun if self._folder.stop.read_text() == CANCELLED else InterruptedRun
+        """Do nothing: ranks stop together, in the same step, by what rank 0 hears (``World.wish``)."""
 
     def resource(self, name: str) -> Path:
         """Folder of a public data set or weights that is here already."""
@@ -95,3 +93,11 @@ class RankContext:
     def _say(self, call: str, *args: Any, now: bool = False, values: Mapping[str, Any] | None = None) -> None:
         if self._outbox is not None:
             self._outbox.call(call, *args, now=now, values=dict(values or {}))
+
+
+def wish(folder: RankFolder) -> int:
+    """What the run wants of its ranks, as :attr:`engine.compute.world.World.wish`."""
+    try:
+        return WISHES.get(folder.stop.read_text(), 0)
+    except FileNotFoundError:
+        return 0

@@ -22,11 +22,12 @@ import signal
 import sys
 import traceback
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from engine.compute.world import World
-from engine.distributed.context import CANCELLED, INTERRUPTED, RankContext
+from engine.distributed.context import CANCELLED, INTERRUPTED, RankContext, wish
 from engine.distributed.health import Pulse, resident_mib
 from engine.distributed.messages import RankFolder, read_json, write_json
 from engine.errors import CancelledRun, InterruptedRun, error_json
@@ -112,7 +113,8 @@ def _join(folder: RankFolder, device: str, pulse: Pulse, local_rank: int) -> Wor
     distributed.init_process_group(
         backend, store=store, rank=rank, world_size=size, timeout=timedelta(seconds=COLLECTIVE_S)
     )
-    return World(rank, size, local_rank, int(os.environ["LOCAL_WORLD_SIZE"]), pulse.beat)
+    local_size = int(os.environ["LOCAL_WORLD_SIZE"])
+    return World(rank, size, local_rank, local_size, pulse.beat, partial(wish, folder))
 
 
 def device_of(wanted: str, local_rank: int) -> str:

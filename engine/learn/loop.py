@@ -31,14 +31,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from engine.compute.world import ALONE, World
 from engine.errors import CancelledRun, InterruptedRun
-from engine.learn import restore
+from engine.learn import parallel, restore
 from engine.learn.batches import Sampler
 from engine.learn.checkpoint import CheckpointFolder
 from engine.learn.ema import make_average
 from engine.learn.optimisers import make_optimizer, set_rate
 from engine.learn.options import TrainingOptions
-from engine.learn.precision.plain import PlainPrecision
+from engine.learn.precision import make_controller
 from engine.learn.schedules import factor
 from engine.learn.state import State, TrainingData, TrainingResult
 from engine.learn.step import Step
@@ -58,6 +59,7 @@ def train(
     seed: int = 0,
     checkpoints: CheckpointFolder | None = None,
     identity: Mapping[str, Any] | None = None,
+    world: World = ALONE,
 ) -> TrainingResult:
     """Train a network in place.
 
@@ -74,13 +76,15 @@ def train(
         Where to keep checkpoints and to look for one to go on from.
     identity
         What must be equal for a checkpoint to belong to this training.
+    world
+        The processes that train together; each calls this with the same network, data and options.
 
     Raises
     ------
     UserError
         When the loss is not a number, or a batch does not fit in memory.
     """
-    return _Training(module, data, options, ctx, validation, seed, checkpoints, identity or {}).run()
+    return _Training(module, data, options, ctx, validation, seed, checkpoints, identity or {}, world).run()
 
 
 class _Training:
@@ -96,7 +100,10 @@ class _Training:
         seed: int,
         checkpoints: CheckpointFolder | None,
         identity: Mapping[str, Any],
+        world: World,
     ) -> None:
+        parallel.check(options, world)
+        self.world = world
         self.module, self.data, self.options, self.ctx = module, data.prepared(), options, ctx
         self.validation, self.checkpoints, self.identity = validation, checkpoints, dict(identity)
         if options.alternating_flip and self.data.augment is not None:
@@ -104,29 +111,53 @@ class _Training:
         if ctx.plan.memory_format == "channels_last":
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a stub without it
         self.task = find_task(options.task)
+        # before the optimiser: weights that come in a lower precision are raised here
+        self.precision = make_controller(
+            ctx.plan.precision,
+            module,
+            next(module.parameters()).device,
+            ctx.decide,
+            chosen=choice.precision,
+            options=options.precision,
+            anywhere=None if world.is_single else world.any,
+        )
+        self.network = parallel.Network(module, world, options.strategy)
         self.optimizer = make_optimizer(module, options)
-        self.precision = PlainPrecision()
         self.average = make_average(module, options)
-        self.step = Step(module, self.data, options, self.optimizer, ctx, self.precision, self.task, self.average)
+        self.step = Step(
+            module,
+            self.data,
+            options,
+            self.optimizer,
+            ctx,
+            self.precision,
+            self.task,
+            self.average,
+            self.network,
+            world,
+        )
         if ctx.plan.compile is True:
             self.step.compile()
-        self.log = StepLog(ctx, self.task)
+        self.log = StepLog(ctx, self.task, world)
         self.state = State()
-        self.parts = restore.Parts(module, self.optimizer, self.step, self.state, self.average)
+        self.parts = restore.Parts(module, self.optimizer, self.step, self.state, self.average, self.precision)
         self.sampler = Sampler(len(data.examples), options.batch_size, seed, data.examples.device)
         self.total_steps = self.sampler.steps * options.epochs
         self._started, self._first_step = time.monotonic(), 0
         self._live_metrics = getattr(module, "live_metrics", None)
+        parallel.own_random(world, seed)
 
     def run(self) -> TrainingResult:
         self._resume()
         self.module.train()
+        self.precision.watch(restore.Kept(self.parts, self.log), self.module, self.step.loss, self.state.step)
         try:
             while self.state.epoch < self.options.epochs and not self._stops_early():
                 self._epoch()
         except (CancelledRun, InterruptedRun):
-            self._checkpoint()
+            self._stop_here()
             raise
+        self.precision.finish(self.state.step)
         if self.state.best_weights is not None:
             self.module.load_state_dict(self.state.best_weights)
         elif self.average is not None:
@@ -138,15 +169,25 @@ class _Training:
         state = self.state
         started, seen_before = time.monotonic(), self.log.seen
         for rows in self.sampler.epoch(state.epoch, state.batch):
-            rate = self._rate()
+            if not self.precision.begin(state.step):
+                state.step += 1
+                state.batch += 1
+                if not self._goes_on():
+                    return
+                continue
+            rate = self.precision.rate(state.step, self._rate())
             set_rate(self.optimizer, rate)
-            loss, outputs, targets = self.step(rows, state.step, state.epoch)
+            self.world.beat(state.step, "load")
+            share = self.world.share(rows)
+            loss, outputs, targets = self.step(share, state.step, state.epoch)
             state.step += 1
             state.batch += 1
-            self.log.add(state.step, loss, outputs, targets, rate)
-            if self.log.due:
+            self.log.add(state.step, loss, outputs[: share.count], targets[: share.count], rate)
+            save = self.checkpoints is not None and self.checkpoints.due(state.step)
+            report, save = parallel.agree(self.world, self.log.due, save)
+            if report:
                 self._report()
-            if self.checkpoints is not None and self.checkpoints.due(state.step):
+            if save:
                 self._checkpoint()
             self.ctx.check_cancelled()
         self.log.flush()
@@ -163,7 +204,7 @@ class _Training:
         numbers = self.task.numbers("train", log.loss_sum / max(1, log.asked), accuracy)
         with nullcontext() if self.average is None else self.average.in_place():
             if self.validation is not None:
-                numbers |= validate(self.module, self.validation, self.task, self.ctx.check_cancelled)
+                numbers |= validate(self.module, self.validation, self.task, self._check, self.world)
             self._remember_best(numbers.get("validation_loss"), state.epoch + 1)
         for name, value in numbers.items():
             self.ctx.metric(name, value, state.step)
@@ -174,6 +215,10 @@ class _Training:
         state.epoch += 1
         state.batch = 0
         log.start_epoch()
+
+    def _check(self) -> None:
+        self.world.beat(self.state.step, "check")
+        self.ctx.check_cancelled()
 
     def _remember_best(self, loss: float | None, epoch: int) -> None:
         state = self.state
@@ -208,6 +253,7 @@ class _Training:
     def _checkpoint(self) -> None:
         if self.checkpoints is None:
             return
+        self.world.beat(self.state.step, "save")
         self.log.flush()
         state, log = self.state, self.log
         state.loss_sum, state.correct, state.asked, state.seen = log.loss_sum, log.correct, log.asked, log.seen
@@ -220,6 +266,7 @@ class _Training:
             self.ctx.warn("The checkpoint {name} is damaged; an older one is taken", name=name)
         if found is None:
             return
+        found = parallel.placed(found, self.parts, self.world)
         different = restore.differences(found, self.identity) or restore.model_differences(found, self.module)
         if different:
             self.ctx.warn(

@@ -8,6 +8,7 @@ from typing import Literal
 OptimizerName = Literal["adamw", "sgd", "muon"]
 ScheduleName = Literal["one_cycle", "cosine", "linear", "constant"]
 AveragingName = Literal["none", "ema", "lookahead"]
+StrategyName = Literal["auto", "ddp", "fsdp"]
 RecipeName = Literal["standard", "fast"]
 
 
@@ -48,6 +49,10 @@ class TrainingOptions:
         Stop after this many epochs without a lower validation loss and take the best weights; 0 never stops.
     checkpoint_steps
         Steps between checkpoints; 0 chooses a time that costs at most 2 % of the training.
+    devices, nodes
+        Processes on each machine, and machines: see :mod:`engine.learn.ranks`.
+    strategy
+        How several processes share the work: see :mod:`engine.learn.parallel`.
     recipe
         ``"fast"``: :func:`engine.learn.recipes.resolved` fills in what is at its default.
     """
@@ -75,3 +80,6 @@ class TrainingOptions:
     patience: int = 0
     checkpoint_steps: int = 0
     recipe: RecipeName = "standard"
+    devices: int = 1
+    nodes: int = 1
+    strategy: StrategyName = "auto"

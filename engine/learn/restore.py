@@ -17,6 +17,7 @@ from torch.optim import Optimizer
 from engine.learn import random_state
 from engine.learn.checkpoint import Checkpoint
 from engine.learn.ema import Average
+from engine.learn.parallel import on_cpu
 from engine.learn.state import State
 from engine.learn.step import Partial, Step
 
@@ -64,8 +65,8 @@ def _partial(step: Step) -> dict[str, Tensor]:
 def capture(parts: Parts, identity: dict[str, Any]) -> Checkpoint:
     """Everything that changes, copied to the CPU."""
     training = {**parts.state.to_json(), "part_size": parts.step.part_size}
-    kept = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors(parts).items()}
-    return Checkpoint(training["step"], kept, {"training": training, "identity": identity})
+    kept, offsets = on_cpu(tensors(parts))
+    return Checkpoint(training["step"], kept, {"training": training, "identity": identity}, offsets)
 
 
 def differences(checkpoint: Checkpoint, identity: Mapping[str, Any]) -> str:

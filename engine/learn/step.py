@@ -29,12 +29,14 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from engine.compute.devices import is_out_of_memory
+from engine.compute.world import ALONE, Share, World
 from engine.errors import UserError
 from engine.learn import random_state
 from engine.learn.ema import Average
 from engine.learn.memory import batch_that_fits
 from engine.learn.mixing import Mixed, make_mixing
 from engine.learn.options import TrainingOptions
+from engine.learn.parallel import Network, weight_of
 from engine.learn.precision.plain import PlainPrecision
 from engine.learn.state import TrainingData
 from engine.learn.tasks import Task
@@ -88,27 +90,29 @@ class Step:
         precision: PlainPrecision,
         task: Task,
         average: Average | None = None,
+        network: Network | None = None,
+        world: World = ALONE,
     ) -> None:
         self.module, self.data, self.options, self.optimizer = module, data, options, optimizer
         self.ctx, self.precision, self.task, self.loss = ctx, precision, task, task.loss(options)
-        self.average = average
-        self.part_size = -(-min(options.batch_size, len(data.examples)) // options.accumulation)
+        self.average, self.network, self.world = average, network or Network(module, world), world
+        self.part_size = -(-min(options.batch_size, len(data.examples)) // (options.accumulation * world.size))
         self.partial: Partial | None = None
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         self._device = next(module.parameters()).device
         self._mix = make_mixing(options.mixup, options.cutmix)
-        self.forward: Callable[[Tensor], Tensor] = module
+        self.forward: Callable[[Tensor], Tensor] = self.network.call
         self._compiled: Callable[[Tensor], Tensor] | None = None
         self._extra_loss: Callable[[], Tensor] | None = getattr(module, "extra_loss", None)
         self._channels_last = ctx.plan.memory_format == "channels_last"
 
-    def __call__(self, rows: Tensor, number: int, epoch: int = 0) -> Taken:
+    def __call__(self, rows: Tensor | Share, number: int, epoch: int = 0) -> Taken:
         """Take one step.
 
         Parameters
         ----------
         rows
-            int64 (B,): the examples of the batch.
+            int64 (B,): the examples of the batch; or this process's share of it.
         number
             Of the step, from 0.
 
@@ -117,12 +121,13 @@ class Step:
         UserError
             When one example does not fit in memory, or a batch is too small for batch normalisation.
         """
+        share = rows if isinstance(rows, Share) else ALONE.share(rows)
         started = self.partial.started if self.partial else random_state.torch_state(self._device)
         while True:
             try:
-                return self._attempt(rows, number, epoch, started)
+                return self._attempt(share, number, epoch, started)
             except Exception as error:
-                self._take_smaller_parts(error, rows, number, epoch)
+                self._take_smaller_parts(error, share.rows, number, epoch)
             # outside of `except`, where the error no longer holds the tensors that did not fit
             self._begin_anew(started)
 
@@ -133,21 +138,24 @@ class Step:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         return inputs, targets
 
-    def _attempt(self, rows: Tensor, number: int, epoch: int, started: dict[str, Tensor]) -> Taken:
+    def _attempt(self, share: Share, number: int, epoch: int, started: dict[str, Tensor]) -> Taken:
         if self.partial:
             goes_on = random_state.torch_state(self._device)
             random_state.put_back(started, self._device)
-        inputs, targets = self.inputs(rows, epoch)
+        inputs, targets = self.inputs(share.rows, epoch)
         if self.partial:
             random_state.put_back(goes_on, self._device)
         else:
             for weight in self.parameters:
                 weight.grad = None
         mixed = None if self._mix is None else self._mix(inputs, targets)
-        if len(rows) <= self.part_size:
-            loss, outputs = self._part(inputs, targets, mixed, None, last=True)
+        self.world.beat(number, "compute")
+        counts, parts = weight_of(share, self.task.asked(targets), self.world), self._parts(share)
+        if parts == 1:
+            loss, outputs = self._part(inputs, targets, mixed, counts, last=True)
         else:
-            loss, outputs = self._in_parts(inputs, targets, mixed, started)
+            loss, outputs = self._in_parts(inputs, targets, mixed, counts, parts, started)
+        loss = self.world.mean(loss)
         norm = self._norm()
         self.precision.apply(self.optimizer)
         self.precision.observe(number, loss, norm)
@@ -159,7 +167,7 @@ class Step:
         self, inputs: Tensor, targets: Tensor, mixed: Mixed | None, share: float | Tensor | None, last: bool
     ) -> tuple[Tensor, Tensor]:
         """Add the gradient of one part; returns its share of the loss, and its outputs."""
-        with self.precision.autocast():
+        with self.network.parts_of_a_step(last), self.precision.autocast():
             outputs = self._network(inputs if mixed is None else mixed.inputs)
         outputs = outputs.float()
         loss = self.loss(outputs, targets)
@@ -181,11 +189,22 @@ class Step:
             return self.forward(inputs)
         return self._compiled(inputs)
 
+    def _parts(self, share: Share) -> int:
+        """Into how many parts a batch is cut; as many on every process."""
+        if self.world.is_single:
+            return -(-len(share.rows) // self.part_size)
+        return min(self.options.accumulation, share.least)
+
     def _in_parts(
-        self, inputs: Tensor, targets: Tensor, mixed: Mixed | None, started: dict[str, Tensor]
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        mixed: Mixed | None,
+        weight: float | Tensor | None,
+        count: int,
+        started: dict[str, Tensor],
     ) -> tuple[Tensor, Tensor]:
         # as even as can be: a part of one example has no spread for batch normalisation
-        count = -(-len(inputs) // self.part_size)
         pieces = list(zip(inputs.tensor_split(count), targets.tensor_split(count), strict=True))
         mixtures = [None] * count if mixed is None else mixed.split(count)
         asked = self.task.asked(targets)
@@ -194,7 +213,7 @@ class Step:
             if index:
                 self.ctx.check_cancelled()
             part_inputs, part_targets = pieces[index]
-            share = self.task.asked(part_targets) / asked
+            share = self.task.asked(part_targets) / asked * (1.0 if weight is None else weight)
             loss, outputs = self._part(part_inputs, part_targets, mixtures[index], share, last=index == count - 1)
             partial.loss += loss
             partial.outputs.append(outputs)
@@ -231,7 +250,7 @@ class Step:
         if not is_out_of_memory(error):
             raise error
         size = min(len(rows), self.part_size)
-        if self.options.split_batches and size > 1:
+        if self.options.split_batches and size > 1 and self.world.is_single:
             self.part_size = size // 2
             parts = -(-len(rows) // self.part_size)
             self.ctx.decide(
@@ -245,9 +264,12 @@ class Step:
             )
             return
         self.optimizer.zero_grad()
-        fits = batch_that_fits(
-            self.module, self.loss, lambda some: self.inputs(some, epoch), len(self.data.examples), size, self._device
-        )
+        fits = None
+        if self.world.is_single:  # the other processes would not take part in trying
+            count = len(self.data.examples)
+            fits = batch_that_fits(
+                self.module, self.loss, lambda some: self.inputs(some, epoch), count, size, self._device
+            )
         raise UserError(
             "Out of memory with a batch of {batch_size}",
             field="batch_size",

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.compute.world import ALONE, World
 from engine.errors import UserError
 from engine.learn.tasks import Task
 from engine.spec import RunContext
@@ -34,8 +35,8 @@ class StepLog:
         The newest finite loss; None before the first.
     """
 
-    def __init__(self, ctx: RunContext, task: Task) -> None:
-        self._ctx = ctx
+    def __init__(self, ctx: RunContext, task: Task, world: World = ALONE) -> None:
+        self._ctx, self._world = ctx, world
         self._task = task
         self._losses: list[Tensor] = []
         self._outputs: list[Tensor] = []
@@ -94,19 +95,24 @@ class StepLog:
         losses = torch.stack(self._losses).tolist()
         if self._outputs:
             self._right.append(self._task.right(torch.cat(self._outputs), torch.cat(self._targets)))
-        if self._right:
-            self.correct += int(torch.stack(self._right).sum())
-        self.seen += sum(self._sizes)
-        for offset, (loss, rate, asked) in enumerate(zip(losses, self._rates, self._asked, strict=True)):
+        right = int(torch.stack(self._right).sum()) if self._right else 0
+        right, seen, *counts = self._everywhere(right, sum(self._sizes), *map(int, self._asked))
+        self.correct += right
+        self.seen += seen
+        for offset, (loss, rate, asked) in enumerate(zip(losses, self._rates, counts, strict=True)):
             step = self._first_step + offset
             if not math.isfinite(loss):
                 raise self._not_finite(step, loss, rate)
             self._ctx.metric("loss", loss, step)
             self._ctx.metric("learning_rate", rate, step)
-            self.loss_sum += loss * int(asked)
-            self.asked += int(asked)
+            self.loss_sum += loss * asked
+            self.asked += asked
             self.last_good = loss
         self._clear()
+
+    def _everywhere(self, *counts: int) -> list[int]:
+        """Counts of all processes together; losses are told for all already."""
+        return list(counts) if self._world.is_single else self._world.sum(torch.tensor(counts)).tolist()
 
     def _clear(self) -> None:
         self._losses, self._outputs, self._targets, self._rates = [], [], [], []

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from engine.errors import UserError
+from engine.errors import CancelledRun, UserError
 
 
 def main(arguments: dict[str, Any], ctx: Any, world: Any) -> Any:
@@ -24,14 +24,8 @@ def main(arguments: dict[str, Any], ctx: Any, world: Any) -> Any:
         ctx.metric("total", float(total), step)
         if world.is_main and step % 2 == 1:
             saved.write_text(str(step + 1))
-        code = 0
-        if world.is_main:
-            try:
-                ctx.check_cancelled()
-            except Exception:
-                code = 1
-        if world.lead(code)[0]:
-            ctx.check_cancelled()
+        if world.lead(world.wish())[0]:
+            raise CancelledRun
         time.sleep(arguments.get("pause_s", 0.0))
     ctx.log("Rank {rank} is done", rank=world.rank)
     return {"total": float(total), "size": world.size, "start": start}

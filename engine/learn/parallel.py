@@ -1,0 +1,270 @@
+"""How the training loop trains on several processes: DDP or FSDP2, and what a step, an epoch and a checkpoint do then.
+
+Called by the training loop and :mod:`engine.learn.fit`, always: in a world of one process every function here gives
+back what it was given. A batch is the same batch whatever the number of processes; each process computes its share of
+it (:meth:`engine.compute.world.World.share`), so N processes take the steps that one would take, up to rounding.
+
+DDP (S. Li et al., "PyTorch Distributed", VLDB 2020): every process holds the network; gradients are averaged while the
+backward pass still runs. FSDP2 (Y. Zhao et al., "PyTorch FSDP", VLDB 2023): every process holds a part of each weight,
+its gradient and its optimiser state, and the whole weight only while a layer is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.compute.devices import find_device
+from engine.compute.world import Share, World
+from engine.errors import CancelledRun, InterruptedRun, UserError
+from engine.learn.checkpoint import Checkpoint
+from engine.learn.options import TrainingOptions
+from engine.learn.sharded import Pieces
+
+if TYPE_CHECKING:
+    from engine.learn.restore import Parts
+
+BYTES_A_WEIGHT = 16
+"""Weight, gradient and two moments in float32."""
+SHARE_OF_MEMORY = 0.5
+SHARD_FROM = 100_000
+"""Weights of a layer that is worth a message of its own."""
+STOP_CODES: dict[int, type[CancelledRun]] = {1: CancelledRun, 2: InterruptedRun}
+
+
+class Network:
+    """A network as a step calls it.
+
+    Attributes
+    ----------
+    module
+        The bare one: its weights, its own methods. For FSDP the weights in it are sharded now.
+    strategy
+        ``"none"``, ``"ddp"`` or ``"fsdp"``.
+    """
+
+    def __init__(self, module: nn.Module, world: World, strategy: str = "auto") -> None:
+        self.module = module
+        self._ddp: Any = None
+        chosen = "none" if world.is_single else chosen_strategy(module, world, strategy)
+        self.strategy = chosen
+        if chosen == "ddp":
+            self._ddp = _ddp(module)
+        elif chosen == "fsdp":
+            _shard(module, world)
+        self.call: Callable[[Tensor], Tensor] = self._ddp or module
+
+    def parts_of_a_step(self, last: bool) -> AbstractContextManager[None]:
+        """Around the forward pass of one part of a batch: gradients travel once, behind the last part.
+
+        FSDP sends them after each part: kept whole they would need the memory that it is there to save.
+        """
+        if last or self._ddp is None:
+            return nullcontext()
+        quiet: AbstractContextManager[None] = self._ddp.no_sync()
+        return quiet
+
+
+def chosen_strategy(module: nn.Module, world: World, wanted: str) -> str:
+    """``"ddp"`` where the whole training fits into each process's memory, else ``"fsdp"``, unless one is wanted."""
+    if wanted != "auto":
+        return wanted
+    device = next(module.parameters()).device
+    memory_mib = find_device(str(device)).memory_mib
+    sharers = world.local_size if device.type == "cpu" else 1
+    needed = sum(p.numel() for p in module.parameters()) * BYTES_A_WEIGHT
+    if memory_mib is None:
+        return "ddp"
+    return "ddp" if needed < SHARE_OF_MEMORY * memory_mib * 2**20 / sharers else "fsdp"
+
+
+def check(options: TrainingOptions, world: World) -> None:
+    """Refuse what cannot work on this many processes.
+
+    Raises
+    ------
+    UserError
+        Naming the parameter.
+    """
+    if world.is_single:
+        return
+    if options.batch_size < 2 * world.size:
+        raise UserError(
+            "A batch of {batch_size} is too small for {processes} processes: each needs 2 examples",
+            field="batch_size",
+            hint="Use a batch size of at least {least}, or fewer devices.",
+            batch_size=options.batch_size,
+            processes=world.size,
+            least=2 * world.size,
+        )
+    if options.optimizer == "muon" and options.strategy == "fsdp":
+        raise UserError(
+            "Muon needs whole matrices, and FSDP cuts them",
+            field="strategy",
+            hint="Use DDP, or another optimiser.",
+        )
+
+
+def weight_of(share: Share, asked: Tensor | int, world: World) -> float | Tensor | None:
+    """What the mean loss of a process is multiplied by; None in a world of one.
+
+    Parameters
+    ----------
+    asked
+        How many answers the mean was taken over. A tensor (texts have padding) is added up over the processes.
+    """
+    if world.is_single:
+        return None
+    if isinstance(asked, int):
+        return share.weight
+    counted = asked.double() if share.count else torch.zeros_like(asked, dtype=torch.float64)
+    return (counted * world.size / world.sum(counted).clamp(min=1)).float()
+
+
+def own_random(world: World, seed: int) -> None:
+    """From here on each process draws its own numbers: they see different examples."""
+    if world.rank:
+        torch.manual_seed((seed + 1_000_003 * world.rank) % 2**63)
+
+
+def agree(world: World, *flags: bool) -> tuple[bool, ...]:
+    """What rank 0 found by its clock, on all; and the end, on all, when the run wants it.
+
+    Raises
+    ------
+    CancelledRun
+        On every process in the same step.
+    """
+    if world.is_single:
+        return flags
+    stop, *said = world.lead(world.wish(), *map(int, flags))
+    if stop:
+        raise STOP_CODES[stop]
+    return tuple(map(bool, said))
+
+
+def whole(module: nn.Module) -> dict[str, Tensor]:
+    """The weights, put together from their shards; every process must call it."""
+    from torch.distributed.tensor import DTensor
+
+    return {
+        name: tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+        for name, tensor in module.state_dict().items()
+    }
+
+
+def on_cpu(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Copies on the CPU, of a sharded tensor this process's part; and where the parts belong."""
+    kept: dict[str, Tensor] = {}
+    offsets: dict[str, Any] = {}
+    for name, tensor in tensors.items():
+        if type(tensor).__name__ == "DTensor":
+            tensor, offsets[name] = _local(tensor)
+        kept[name] = tensor.detach().to("cpu", copy=True).contiguous()
+    return kept, offsets
+
+
+def placed(checkpoint: Checkpoint, parts: Parts, world: World) -> Checkpoint:
+    """A checkpoint of any world as this process needs it: its shards of sharded tensors, its random generators."""
+    if world.is_single and not isinstance(checkpoint.tensors, Pieces):
+        return checkpoint
+    likes = _sharded(parts)
+    made: dict[str, Tensor] = {}
+    for name in checkpoint.tensors:
+        plain, _, rank = name.partition("@")
+        like = likes.get(plain)
+        if plain.startswith("random."):
+            if rank in ("", str(world.rank)):
+                made[plain] = checkpoint.tensors[name]
+        elif like is None or list(like.shape) != _shape(checkpoint.tensors, name):
+            made[name] = checkpoint.tensors[name]
+        else:
+            made[name] = _shard_of(checkpoint.tensors, name, like)
+    if "random.cpu" not in made or not _is_own(checkpoint.tensors, world):
+        own_random(world, checkpoint.step)
+        made |= _present_random(parts)
+    return replace(checkpoint, tensors=made)
+
+
+def _ddp(module: nn.Module) -> nn.Module:
+    device = next(module.parameters()).device
+    # A network with a loss of its own routes: not every weight has a gradient in every step.
+    routes = hasattr(module, "extra_loss")
+    ids = None if device.type == "cpu" else [device]
+    made: nn.Module = nn.parallel.DistributedDataParallel(module, device_ids=ids, find_unused_parameters=routes)
+    return made
+
+
+def _shard(module: nn.Module, world: World) -> None:
+    """Cut weights, layer by layer: the elements of lists of layers that are large, then the rest."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    mesh = init_device_mesh(next(module.parameters()).device.type, (world.size,))
+    for parent in module.modules():
+        if isinstance(parent, (nn.ModuleList, nn.Sequential)):
+            for layer in parent.children():
+                if layer is not module and sum(p.numel() for p in layer.parameters()) >= SHARD_FROM:
+                    fully_shard(layer, mesh=mesh)
+    fully_shard(module, mesh=mesh)
+
+
+def _local(tensor: Any) -> tuple[Tensor, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """The part of a sharded tensor that this process holds; its whole shape and where the part begins."""
+    from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
+
+    _, offset = compute_local_shape_and_global_offset(tensor.shape, tensor.device_mesh, tensor.placements)
+    return tensor.to_local(), (tuple(tensor.shape), tuple(offset))
+
+
+def _sharded(parts: Parts) -> dict[str, Any]:
+    """The tensors of a training that are sharded, by their names in a checkpoint."""
+    from torch.distributed.tensor import DTensor
+
+    weights = {name: t for name, t in parts.module.state_dict().items() if isinstance(t, DTensor)}
+    found = {f"{group}.{name}": t for group in ("model", "best", "average") for name, t in weights.items()}
+    ordered = [weight for group in parts.optimizer.param_groups for weight in group["params"]]
+    for index, weight in enumerate(ordered):
+        if isinstance(weight, DTensor):
+            found |= {f"optimizer.{index}.{name}": weight for name in ("exp_avg", "exp_avg_sq", "momentum_buffer")}
+    return found
+
+
+def _shard_of(tensors: Mapping[str, Tensor], name: str, like: Any) -> Tensor:
+    from torch.distributed.tensor import DTensor
+
+    local, (_, offset) = _local(like)
+    if isinstance(tensors, Pieces):
+        part = tensors.part(name, offset, local.shape)
+    else:
+        part = tensors[name][tuple(slice(a, a + n) for a, n in zip(offset, local.shape, strict=True))]
+    return DTensor.from_local(
+        part.to(local.device),
+        like.device_mesh,
+        like.placements,
+        run_check=False,
+        shape=like.shape,
+        stride=like.stride(),
+    )
+
+
+def _shape(tensors: Mapping[str, Tensor], name: str) -> list[int]:
+    return tensors.shape(name) if isinstance(tensors, Pieces) else list(tensors[name].shape)
+
+
+def _is_own(tensors: Mapping[str, Tensor], world: World) -> bool:
+    """True when the generators in a checkpoint are those of a world of this size."""
+    if not isinstance(tensors, Pieces):
+        return world.is_main
+    return world.is_main or f"random.cpu@{world.size - 1}" in tensors and f"random.cpu@{world.size}" not in tensors
+
+
+def _present_random(parts: Parts) -> dict[str, Tensor]:
+    from engine.learn import random_state
+
+    return {f"random.{name}": tensor for name, tensor in random_state.full_state(parts.device).items()}

@@ -66,7 +66,7 @@ const METRIC_ORDER = ["accuracy", "validation_accuracy", "r2", "loss", "validati
 export function headlineMetrics(
   metrics: Readonly<Record<string, number>> | undefined,
 ): [name: string, value: number][] {
-  const entries = Object.entries(metrics ?? {});
+  const entries = Object.entries(metrics ?? {}).filter(([name]) => !name.startsWith("suggested_"));
   const rank = (name: string) => {
     const index = METRIC_ORDER.indexOf(name);
     return index < 0 ? METRIC_ORDER.length : index;

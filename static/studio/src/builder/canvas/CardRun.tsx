@@ -3,7 +3,9 @@ import { memo } from "react";
 import { asMessage, badgeOf, cardState, headlineMetrics, shareOf } from "../../graph/runview";
 import { t } from "../../i18n";
 import { formatDuration, formatMetric } from "../../lib/format";
+import { formatRate, ratesOf } from "../../lib/throughput";
 import { Icon, type IconName, statusLabel } from "../../ui";
+import { Suggestions } from "../inspector/Suggestions";
 import { useBuilderState } from "../store/context";
 import { tMessage, words } from "../texts";
 import { CardCurve, curveName } from "./CardCurve";
@@ -50,6 +52,7 @@ export const CardRun = memo(function CardRun({ id }: { id: string }) {
       {block?.error && cardState(block) === "failed" && (
         <p className="block-error">{t(block.error.template ?? block.error.message, block.error.values)}</p>
       )}
+      <Suggestions id={id} />
       <CardFoot id={id} />
     </>
   );
@@ -70,6 +73,28 @@ function RunProgress({ id }: { id: string }) {
           </span>
           {progress.eta_s !== null && <span>{t("{time} left", { time: formatDuration(progress.eta_s) })}</span>}
         </div>
+      )}
+      <Speed id={id} />
+    </div>
+  );
+}
+
+/** How fast the block goes, and in what precision. */
+function Speed({ id }: { id: string }) {
+  const rates = useBuilderState((state) =>
+    ratesOf(state.run?.metrics ?? {}, id)
+      .map(formatRate)
+      .join(" · "),
+  );
+  const rung = useBuilderState((state) => state.run?.blocks[id]?.rung ?? null);
+  if (!rates && !rung) return null;
+  return (
+    <div className="block-progress-text">
+      <span>{rates}</span>
+      {rung && (
+        <span translate="no" title={t("Precision in use")}>
+          {rung}
+        </span>
       )}
     </div>
   );

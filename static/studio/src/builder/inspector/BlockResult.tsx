@@ -6,6 +6,7 @@ import { StatusBadge } from "../../ui";
 import { useBuilderState } from "../store/context";
 import { isActive } from "../store/runs";
 import { tMessage, words } from "../texts";
+import { Suggestions } from "./Suggestions";
 
 export function BlockResult({ id }: { id: string }) {
   const block = useBuilderState((state) => state.run?.blocks[id]);
@@ -38,6 +39,7 @@ export function BlockResult({ id }: { id: string }) {
           {t("A next run computes this block: {reason}", { reason: tMessage(asMessage(planned.reason)) })}
         </p>
       )}
+      <Suggestions id={id} />
       {(metrics.length > 0 || block.duration_s) && (
         <dl>
           {block.duration_s ? (

@@ -150,12 +150,16 @@ def agree(world: World, *flags: bool) -> tuple[bool, ...]:
 
 def whole(module: nn.Module) -> dict[str, Tensor]:
     """The weights, put together from their shards; every process must call it."""
+    return {name: one_tensor(tensor) for name, tensor in module.state_dict().items()}
+
+
+def one_tensor(tensor: Tensor) -> Tensor:
+    """A tensor as a whole, on every process; must be called by all where it is sharded."""
+    if type(tensor) is Tensor:
+        return tensor
     from torch.distributed.tensor import DTensor
 
-    return {
-        name: tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-        for name, tensor in module.state_dict().items()
-    }
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def on_cpu(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -163,7 +167,7 @@ def on_cpu(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, 
     kept: dict[str, Tensor] = {}
     offsets: dict[str, Any] = {}
     for name, tensor in tensors.items():
-        if type(tensor).__name__ == "DTensor":
+        if type(tensor).__name__ == "DTensor":  # without importing what one process never needs
             tensor, offsets[name] = _local(tensor)
         kept[name] = tensor.detach().to("cpu", copy=True).contiguous()
     return kept, offsets

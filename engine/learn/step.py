@@ -36,8 +36,8 @@ from engine.learn.ema import Average
 from engine.learn.memory import batch_that_fits
 from engine.learn.mixing import Mixed, make_mixing
 from engine.learn.options import TrainingOptions
-from engine.learn.parallel import Network, weight_of
-from engine.learn.precision.plain import PlainPrecision
+from engine.learn.parallel import Network, one_tensor, weight_of
+from engine.learn.precision import PrecisionController
 from engine.learn.state import TrainingData
 from engine.learn.tasks import Task
 from engine.spec import RunContext
@@ -87,7 +87,7 @@ class Step:
         options: TrainingOptions,
         optimizer: Optimizer,
         ctx: RunContext,
-        precision: PlainPrecision,
+        precision: PrecisionController,
         task: Task,
         average: Average | None = None,
         network: Network | None = None,
@@ -148,6 +148,7 @@ class Step:
         else:
             for weight in self.parameters:
                 weight.grad = None
+        self.precision.look(number, inputs, targets)
         mixed = None if self._mix is None else self._mix(inputs, targets)
         self.world.beat(number, "compute")
         counts, parts = weight_of(share, self.task.asked(targets), self.world), self._parts(share)
@@ -228,8 +229,8 @@ class Step:
             return None
         self.precision.unscale(self.optimizer)
         if self.options.gradient_clip:
-            return nn.utils.clip_grad_norm_(self.parameters, self.options.gradient_clip)
-        return nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+            return one_tensor(nn.utils.clip_grad_norm_(self.parameters, self.options.gradient_clip))
+        return one_tensor(nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None]))
 
     def _begin_anew(self, started: dict[str, Tensor]) -> None:
         self.partial = None

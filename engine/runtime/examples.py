@@ -19,7 +19,7 @@ from engine.artifacts import DatasetRef, ImagesRef, TableRef, TextRef
 from engine.datasets import ImagesView, TextsView, class_labels, open_images, open_table
 from engine.errors import UserError
 from engine.runtime import tables, texts
-from engine.runtime.images import affine
+from engine.runtime.images import Operations, affine, arrange, geometry, network_shape
 from engine.runtime.modelspec import ModelSpec
 from engine.text import TextTokenizer
 
@@ -39,6 +39,13 @@ class Examples:
         float32 (1, C, 1, 1): how pixels become floats; None when ``x`` is floats.
     device
         Where batches are made.
+    operations
+        What changes the shape of images before that, see :mod:`engine.runtime.images`.
+
+    Attributes
+    ----------
+    shape, network_shape
+        Of one example as it is kept, and as the network takes it.
     """
 
     def __init__(
@@ -47,14 +54,17 @@ class Examples:
         factor: Tensor | None = None,
         summand: Tensor | None = None,
         device: torch.device | None = None,
+        operations: Operations = (),
     ) -> None:
         self.device = device or torch.device("cpu")
+        self._operations = operations
         self._view = None if isinstance(x, Tensor) else x
         self._x = x.to(self.device) if isinstance(x, Tensor) else None
         self._factor = None if factor is None else factor.to(self.device)
         self._summand = None if summand is None else summand.to(self.device)
         self.shape: tuple[int, ...] = tuple(x.shape[1:]) if isinstance(x, Tensor) else tuple(x.shape)
         self.is_text = x.dtype == torch.int32 if isinstance(x, Tensor) else isinstance(x, TextsView)
+        self.network_shape = network_shape(operations, self.shape) if operations else self.shape
         self._count = len(x)
 
     def __len__(self) -> int:
@@ -73,7 +83,8 @@ class Examples:
             return raw.long()
         if self._factor is None or self._summand is None:
             return raw
-        return torch.addcmul(self._summand, raw.to(torch.float32), self._factor)
+        arranged = arrange(raw, self._operations) if self._operations else raw
+        return torch.addcmul(self._summand, arranged.to(torch.float32), self._factor)
 
     def batch(self, rows: Tensor) -> Tensor:
         """Inputs of some rows, as the network takes them."""
@@ -81,7 +92,7 @@ class Examples:
 
     def as_floats(self) -> Examples:
         """The same, prepared once instead of in every batch, when that costs little memory."""
-        if self._x is None or self._factor is None or 4 * self._x.numel() > AS_FLOATS_BYTES:
+        if self._x is None or self._factor is None or 4 * len(self) * math.prod(self.network_shape) > AS_FLOATS_BYTES:
             return self
         return Examples(self.prepare(self._x), device=self.device)
 
@@ -93,7 +104,7 @@ class Examples:
     @property
     def batch_size(self) -> int:
         """Examples that are asked at once where no gradient is needed; follows from the shape alone."""
-        numbers = max(1, math.prod(self.shape))
+        numbers = max(1, math.prod(self.network_shape))
         if self.is_text:  # each token may have an answer as wide as the vocabulary
             return max(1, min(1024, TOKENS_AT_ONCE // numbers))
         return max(8, min(1024, 2**20 // numbers))
@@ -223,10 +234,14 @@ def load(ref: DatasetRef, spec: ModelSpec, device: torch.device, tokenizer: Text
             expected=_sides(spec.input["shape"]),
             found=_sides(view.shape),
         )
-    factor, summand = affine(spec.preprocessing, view.shape[0])
-    if len(view) * math.prod(view.shape) > IN_MEMORY_BYTES:
-        return Examples(view, factor, summand, device)
-    return Examples(torch.from_numpy(view.take(slice(None))), factor, summand, device)
+    x = view if len(view) * math.prod(view.shape) > IN_MEMORY_BYTES else torch.from_numpy(view.take(slice(None)))
+    return of_images(x, view.shape, spec, device)
+
+
+def of_images(x: Tensor | ImagesView, shape: Sequence[int], spec: ModelSpec, device: torch.device) -> Examples:
+    """Raw images (each of ``shape``), and on their way to the network what the model says of them."""
+    factor, summand = affine(spec.preprocessing, network_shape(spec.preprocessing, shape)[0])
+    return Examples(x, factor, summand, device, geometry(spec.preprocessing))
 
 
 def _texts(found: TextsView | np.ndarray, device: torch.device) -> Examples:

@@ -73,7 +73,7 @@ def _images(predictor: Predictor, path: Path, name: str) -> tuple[list[dict[str,
     assert predictor.spec.input is not None
     shape = predictor.spec.input["shape"]
     files = _image_files(path, name)
-    pixels = np.stack([decode(content, shape, file) for file, content in files.items()])
+    pixels = np.stack([decode(content, shape, file, predictor.spec.preprocessing) for file, content in files.items()])
     records = predictor.predict_images(pixels).records()
     answers = [{"name": file, **record} for file, record in zip(files, records, strict=True)]
     items = [

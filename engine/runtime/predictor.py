@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from engine.artifacts import DatasetRef, ModelRef
 from engine.errors import UserError
 from engine.runtime import tables, texts
-from engine.runtime.examples import Examples, load
+from engine.runtime.examples import Examples, load, of_images
 from engine.runtime.generate import Sampling, fill_masks, generate
-from engine.runtime.images import affine, decode
+from engine.runtime.images import decode
 from engine.runtime.models import open_model
 from engine.runtime.modelspec import ModelSpec
 from engine.text import TextTokenizer
@@ -116,14 +116,14 @@ class Predictor:
                 found=list(images.shape[1:]),
                 dtype=str(images.dtype),
             )
-        factor, summand = affine(self.spec.preprocessing, shape[0])
-        return self.answer(Examples(torch.from_numpy(images), factor, summand, self.device))
+        return self.answer(of_images(torch.from_numpy(images), shape, self.spec, self.device))
 
     def predict_files(self, files: Sequence[bytes], names: Sequence[str] | None = None) -> Answers:
         """Answer image files (PNG, JPEG, ...)."""
         named = names or [f"image {number + 1}" for number in range(len(files))]
         shape = self._shape()
-        return self.predict_images(np.stack([decode(f, shape, n) for f, n in zip(files, named, strict=True)]))
+        pixels = [decode(f, shape, n, self.spec.preprocessing) for f, n in zip(files, named, strict=True)]
+        return self.predict_images(np.stack(pixels))
 
     def predict_table(self, table: pa.Table) -> Answers:
         """Answer rows; the table has the columns that the model was trained on."""

@@ -98,6 +98,7 @@ def run(params: Params, *, ctx: RunContext) -> Outputs:
     classes = [label for label in classes if any(sample.label == label for sample in kept)]
     labels = np.array([classes.index(sample.label) for sample in kept], dtype=np.int64)
     meta = {
+        "preprocessing": [{"op": "fit", "how": params.fit}, {"op": "scale", "by": 255.0}],
         "skipped": len(skipped),
         "skipped_files": [{"name": one.name, "why": one.why} for one in skipped[:KEPT_NAMES]],
     }

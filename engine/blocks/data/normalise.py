@@ -84,7 +84,8 @@ def run(params: Params, *, dataset: DatasetRef, ctx: RunContext) -> Outputs:
         raise UserError("A standard deviation is above 0", field="std", hint="Leave it empty to compute it.")
     mean, std = (params.mean, params.std) if params.mean and params.std else channel_statistics(view, ctx)
     operation = {"op": "normalise", "mean": params.mean or mean, "std": params.std or std}
-    return Outputs(with_meta(ctx.store, dataset, preprocessing=[{"op": "scale", "by": 255.0}, operation]))
+    fits = [one for one in dataset.meta["preprocessing"] if one["op"] == "fit"]
+    return Outputs(with_meta(ctx.store, dataset, preprocessing=[*fits, {"op": "scale", "by": 255.0}, operation]))
 
 
 def channel_statistics(view: ImagesView, ctx: RunContext) -> tuple[list[float], list[float]]:

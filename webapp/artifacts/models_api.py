@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpRequest
-from ninja import File, Router, Status, UploadedFile
+from ninja import File, Form, Router, Schema, Status, UploadedFile
 from pydantic import Field
 
 from webapp.api.errors import ApiError
@@ -15,7 +15,7 @@ from webapp.api.schemas import ERRORS, Input, hex_of, items, moment
 from webapp.artifacts import store
 from webapp.artifacts.jobs import create_job
 from webapp.artifacts.models import Artifact, Job, RegisteredModel
-from webapp.artifacts.uploads import keep_upload
+from webapp.artifacts.uploads import TEXT_FILE, keep_text, keep_upload
 from webapp.live.bell import project_changed
 from webapp.runs.models import Run
 from webapp.runs.queries import run_json
@@ -24,6 +24,8 @@ from webapp.workspaces.models import Project, Role
 
 router = Router(tags=["models"])
 MAX_SPEC_BYTES = 2**20
+MAX_TEXT = 100_000
+MAX_OPTIONS = 10_000
 
 
 class NewModel(Input):
@@ -34,6 +36,12 @@ class NewModel(Input):
     block: str | None = Field(None, max_length=64)
     port: str | None = Field(None, max_length=64)
     digest: str | None = Field(None, max_length=71)
+
+
+class JobStarted(Schema):
+    """Where the answer will be."""
+
+    job: str
 
 
 class Change(Input):
@@ -127,15 +135,41 @@ def delete_model(request: HttpRequest, model_id: uuid.UUID) -> Status[None]:
     return Status(204, None)
 
 
-@router.post("/models/{hexid:model_id}/predict", response={202: dict[str, Any], **ERRORS})
-def try_model(request: HttpRequest, model_id: uuid.UUID, file: File[UploadedFile]) -> Status[dict[str, Any]]:
-    """Ask a model about a file. ``GET /jobs/{job}`` has the answer when it is done."""
+@router.post("/models/{hexid:model_id}/predict", response={202: JobStarted, **ERRORS})
+def try_model(
+    request: HttpRequest,
+    model_id: uuid.UUID,
+    file: File[UploadedFile | None] = None,
+    text: Form[Annotated[str, Field(max_length=MAX_TEXT)]] = "",
+    options: Form[Annotated[str, Field(max_length=MAX_OPTIONS)]] = "",
+) -> Status[dict[str, Any]]:
+    """Ask a model about a file, or about a text. ``GET /jobs/{job}`` has the answer when it is done.
+
+    ``options`` is a JSON object: how a language model writes (``max_tokens``, ``temperature``, ``top_k``, ``top_p``,
+    ``seed``).
+    """
     row = find(RegisteredModel, person(request), model_id, Role.EDITOR)
-    artifact, filename = keep_upload(row.project.workspace_id, file)
+    chosen = _options(options)
+    if file is not None:
+        artifact, filename = keep_upload(row.project.workspace_id, file)
+    elif text.strip():
+        artifact, filename = keep_text(row.project.workspace_id, text), TEXT_FILE
+    else:
+        raise ApiError(422, "Send a file or a text", field="file")
     job = create_job(
         row.project.workspace,
         person(request),
         Job.Kind.PREDICT,
-        {"file": artifact.digest, "filename": filename, "model": row.digest},
+        {"file": artifact.digest, "filename": filename, "model": row.digest, "options": chosen},
     )
     return Status(202, {"job": job.pk.hex})
+
+
+def _options(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise ApiError(422, "The options are not a JSON object", field="options")
+    return value

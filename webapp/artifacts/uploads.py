@@ -6,6 +6,7 @@ The file is only copied and hashed here; what is in it is looked at by a job, in
 from __future__ import annotations
 
 import contextlib
+import tempfile
 import uuid
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from webapp.artifacts import store
 from webapp.artifacts.models import Artifact
 
 MAX_NAME = 200
+TEXT_FILE = "text.txt"
 
 
 class TemporaryUpload(TemporaryFileUploadHandler):
@@ -51,6 +53,14 @@ def keep_upload(workspace_id: uuid.UUID, upload: UploadedFile[Any]) -> tuple[Art
         content = Path(upload.temporary_file_path())
         row = store.put(workspace_id, "file", {"content": content}, {"filename": filename})
     return row, filename
+
+
+def keep_text(workspace_id: uuid.UUID, text: str) -> Artifact:
+    """A text that somebody typed, as the file that it would be."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", errors="replace", suffix=".txt") as stream:
+        stream.write(text)
+        stream.flush()
+        return store.put(workspace_id, "file", {"content": Path(stream.name)}, {"filename": TEXT_FILE})
 
 
 def clean_name(name: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.webapp.runs_support import make_run
 from tests.webapp.support import Caller, make_artifact
+from webapp.artifacts import store
 from webapp.artifacts.models import Artifact, Job
 from webapp.runs.models import BlockState
 
@@ -83,3 +84,31 @@ def test_trying_a_model_is_a_job(people: Any, model: Artifact) -> None:
     assert job.pk.hex == answer["job"]
     assert (job.kind, job.input["model"], job.input["filename"]) == ("predict", model.digest, "3.png")
     assert Caller(people.viewer)("GET", f"/jobs/{answer['job']}")[1]["status"] == "queued"
+
+
+def test_a_model_is_tried_on_a_typed_text(people: Any, model: Artifact) -> None:
+    row = register(people, digest=model.digest)[1]
+    caller = Caller(people.editor)
+
+    answer = caller.client.post(
+        f"/api/v1/models/{row['id']}/predict", {"text": "Es war einmal …", "options": '{"max_tokens": 20}'}
+    )
+
+    assert answer.status_code == 202
+    job = Job.objects.get()
+    assert job.input["options"] == {"max_tokens": 20}
+    assert job.input["filename"] == "text.txt"
+    content = store.manifest(job.input["file"])["files"]["content"]["sha256"]
+    assert store.local_blob(content).read_text(encoding="utf-8") == "Es war einmal …"
+
+
+@pytest.mark.parametrize(
+    "form", [{}, {"text": "  "}, {"text": "a", "options": "[1]"}, {"text": "a", "options": "{"}, {"options": "{}"}]
+)
+def test_nothing_to_predict_is_said_before_a_job_is_made(people: Any, model: Artifact, form: dict[str, str]) -> None:
+    row = register(people, digest=model.digest)[1]
+
+    answer = Caller(people.editor).client.post(f"/api/v1/models/{row['id']}/predict", form)
+
+    assert answer.status_code == 422
+    assert not Job.objects.exists()

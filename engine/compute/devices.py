@@ -7,10 +7,16 @@ when a device beside the CPU is in question, so that a run which is cached from 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from engine.compute.backends import Backend, Device, backend_of, backends, open_backend
 from engine.compute.backends.cpu import Cpu
 from engine.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = [
     "Device",
@@ -20,6 +26,8 @@ __all__ = [
     "find_device",
     "is_out_of_memory",
     "precisions_of",
+    "random_state_kept",
+    "synchronize",
     "usable_cpus",
 ]
 
@@ -116,6 +124,25 @@ def check_precision(name: str, device: str) -> None:
         )
 
 
+def synchronize(device: torch.device) -> None:
+    """Wait until a device has done everything that was asked of it, as a clock must."""
+    backend = backend_of(device.type)
+    if backend is not None:
+        backend.synchronize(device)
+
+
+@contextmanager
+def random_state_kept(device: torch.device) -> Iterator[None]:
+    """Put the random generators of the CPU and of a device back at the end."""
+    places = {"cpu": _torch_device("cpu"), device.type: device}
+    kept = [(backend, place, backend.random_state(place)) for backend, place in _opened(places)]
+    try:
+        yield
+    finally:
+        for backend, place, state in kept:
+            backend.set_random_state(place, state)
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """True when an exception means that memory ran out, on any device.
 
@@ -131,3 +158,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def _devices(backend: Backend) -> list[Device]:
     return [] if open_backend(backend.type) is None else backend.devices()
+
+
+def _torch_device(name: str) -> torch.device:
+    import torch
+
+    return torch.device(name)
+
+
+def _opened(places: dict[str, torch.device]) -> list[tuple[Backend, torch.device]]:
+    found = [(open_backend(kind), place) for kind, place in places.items()]
+    return [(backend, place) for backend, place in found if backend is not None]

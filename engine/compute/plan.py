@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from engine.compute.backends import backend_of
-from engine.compute.devices import check_precision, find_device, usable_cpus
+from engine.compute.devices import check_precision, find_device, random_state_kept, usable_cpus
 from engine.compute.profile import read_profile
 from engine.errors import UserError
 from engine.spec import ExecutionPlan
@@ -110,8 +110,7 @@ def applied(plan: ExecutionPlan, seed: int) -> Iterator[torch.device]:
     lower = plan.precision == "tf32"
     exact = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=lower)
     products = torch.backends.cuda.matmul.allow_tf32
-    forked = [device.index or 0] if device.type not in ("cpu", "mps") else []
-    with torch.random.fork_rng(forked, device_type="cuda" if not forked else device.type), exact:
+    with random_state_kept(device), exact:
         try:
             torch.set_num_threads(plan.threads)
             torch.backends.cuda.matmul.allow_tf32 = lower
@@ -119,6 +118,9 @@ def applied(plan: ExecutionPlan, seed: int) -> Iterator[torch.device]:
             torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
             torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
             torch.manual_seed(seed)
+            backend = backend_of(device.type)
+            if backend is not None:
+                backend.seed(device, seed)
             yield device
         finally:
             torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)

@@ -19,6 +19,7 @@ from typing import Literal
 
 import torch
 
+from engine.compute.devices import random_state_kept, synchronize
 from engine.compute.rungs import Rung
 from engine.spec.context import Choice
 
@@ -134,8 +135,7 @@ def probe(
     plain = Choice()
     eager = [plain, *(choice for choice in candidates if not choice.compile and choice != plain)]
     place = device or torch.device("cpu")
-    forked = [place.index or 0] if place.type not in ("cpu", "mps") else []
-    with torch.random.fork_rng(forked, device_type=place.type if forked else "cuda"):
+    with random_state_kept(place):
         started = clock()
         trials = _warmed(make_step, eager, place, clock)
         _race(trials, started + budget_s, clock)
@@ -173,8 +173,7 @@ class _Trial:
         started = self.clock()
         for _ in range(steps):
             self.step()
-        if self.device.type != "cpu":
-            torch.accelerator.synchronize(self.device)
+        synchronize(self.device)
         return (self.clock() - started) / steps
 
     def warm_up(self) -> None:

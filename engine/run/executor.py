@@ -95,6 +95,8 @@ def execute(
     # Read when PyTorch loads its thread pool: threads that wait by sleeping. Spinning, two threads on two busy cores
     # trained the digits 3 to 4 times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # One vendor's runtime in a process: the plan's device loads its own, and PyTorch must not pull in all of them.
+    os.environ.setdefault("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
     resolved: ExecutionPlan = importlib.import_module("engine.compute.plan").resolve(plan)
     steps = steps_.plan_steps(document, catalog, targets)
     with EventWriter(sink) as writer:

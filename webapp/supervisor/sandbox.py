@@ -123,6 +123,8 @@ def environment(box: Box) -> dict[str, str]:
         "PYTHONPATH": str(source_root()),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUNBUFFERED": "1",
+        # A child loads the runtime of its own device; PyTorch would import every vendor's that is installed.
+        "TORCH_DEVICE_BACKEND_AUTOLOAD": "0",
         "LANG": "C.UTF-8",
         "HOME": scratch,
         "USER": "run",

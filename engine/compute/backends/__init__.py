@@ -4,47 +4,44 @@ Called by :mod:`engine.compute.devices` and :mod:`engine.compute.rungs`. A vendo
 ``torch_xla``) takes PyTorch over as it is imported: it claims the one free backend slot (PrivateUse1), which cannot be
 given back, and ``torch.accelerator`` means that device from then on. Two of them in one process do not work, and
 ``torch_npu`` refuses it. So a process loads the runtime of the device that it was asked for and no other, and PyTorch's
-own loading of every installed one is switched off (:data:`NO_AUTOLOAD`).
+own loading of every installed one is switched off for runs: ``TORCH_DEVICE_BACKEND_AUTOLOAD=0``, which
+:mod:`engine.run.executor` and the supervisor's sandbox set before PyTorch is imported.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-import os
 from functools import cache
 
 from engine.compute.backends.base import Backend, Device
 from engine.compute.backends.cpu import Cpu
 from engine.compute.backends.cuda import Cuda
 from engine.compute.backends.mps import Mps
+from engine.compute.backends.npu import Npu
+from engine.compute.backends.plugin import PlugIn
+from engine.compute.backends.tpu import Tpu
 from engine.compute.backends.xpu import Xpu
 from engine.errors import UserError
 
-__all__ = ["Backend", "Device", "backend_of", "backends", "forbid_autoload", "open_backend"]
+__all__ = ["Backend", "Device", "PlugIn", "backend_of", "backends", "open_backend"]
 
 ENTRY_POINTS = "deepseek.backends"
-NO_AUTOLOAD = ("TORCH_DEVICE_BACKEND_AUTOLOAD", "0")
-"""Read as PyTorch is imported: without it, it imports every installed package with a ``torch.backends`` entry point."""
-
 _loaded: list[str] = []
-
-
-def forbid_autoload() -> None:
-    """Let this process import only the runtime that it is asked for. Has no effect after PyTorch was imported."""
-    os.environ.setdefault(*NO_AUTOLOAD)
 
 
 @cache
 def backends() -> tuple[Backend, ...]:
-    """Every kind that is known: the CPU, what PyTorch brings, plug-ins.
+    """Every kind that is known: the CPU, what PyTorch brings, plug-ins. A plug-in of a third party, found by its entry
+    point, replaces ours of the same type.
 
     >>> backends()[0].type
     'cpu'
     """
-    found: list[Backend] = [Cpu(), Cuda(), Xpu(), Mps()]
+    found: list[Backend] = [Cpu(), Cuda(), Xpu(), Mps(), Npu(), Tpu()]
     for point in sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda p: p.value):
         found.append(point.load()())
-    return tuple(sorted(found, key=lambda backend: backend.plugin))
+    by_type = {backend.type: backend for backend in found}
+    return tuple(sorted(by_type.values(), key=lambda backend: backend.plugin))
 
 
 def backend_of(kind: str) -> Backend | None:

@@ -98,6 +98,15 @@ class Backend:
         """True when ``torch.compile`` can make code for it here."""
         return False
 
+    def synchronize(self, device: torch.device) -> None:
+        """Wait until everything that was asked of it is done."""
+        import torch
+
+        torch.accelerator.synchronize(device)
+
+    def seed(self, device: torch.device, seed: int) -> None:
+        """Seed its generator, where ``torch.manual_seed`` does not."""
+
     def random_state(self, device: torch.device) -> torch.Tensor:
         """The state of its random generator, a byte tensor on the CPU."""
         import torch

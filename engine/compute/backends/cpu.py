@@ -33,6 +33,9 @@ class Cpu(Backend):
         """With a C++ compiler."""
         return has_compiler()
 
+    def synchronize(self, device: torch.device) -> None:
+        """A CPU is done when a call returns."""
+
     def random_state(self, device: torch.device) -> torch.Tensor:
         """PyTorch's global generator."""
         import torch

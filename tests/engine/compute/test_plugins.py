@@ -1,0 +1,147 @@
+"""Plug-in devices: found, loaded one to a process, planned for and trained on, with a pretend NPU."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.compute.backends import backend_of, backends
+
+RUNTIMES = Path(__file__).parent / "runtimes"
+ROOT = Path(__file__).parents[3]
+
+RUN = """
+import json, sys, tempfile
+from pathlib import Path
+from engine import api
+
+document = json.loads(Path("examples/01-digits/pipeline.json").read_text())
+document["blocks"]["model"] = {"type": "model.mlp", "params": {"hidden": [32]}}
+document["blocks"]["train"]["params"] = {"epochs": 1}
+folder, events = Path(tempfile.mkdtemp()), []
+result = api.execute(
+    api.parse_document(document),
+    catalog=api.load_catalog(),
+    store=api.ArtifactStore(folder / "store"),
+    cache=api.NoCache(),
+    sink=lambda event: events.append(event.to_json()),
+    folder=folder,
+    plan={"device": sys.argv[1], "threads": 1},
+)
+runtime = sys.modules.get("torch_npu")
+kernels = runtime.KERNELS if runtime else {}
+said = {"status": result.status, "error": result.error, "metrics": result.metrics, "plan": events[0]["plan"]}
+print(json.dumps({**said, "kernels": kernels}))
+"""
+
+
+def python(code, *words, path=(RUNTIMES,), **environment):
+    """What a fresh interpreter prints, with these folders on its path."""
+    places = os.pathsep.join([str(ROOT), *map(str, path)])
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, *words],
+        env={**os.environ, "PYTHONPATH": places, **environment},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.strip()
+
+
+def test_a_pipeline_trains_on_a_plug_in_device_and_learns_what_it_learns_on_the_cpu():
+    npu, cpu = (json.loads(python(RUN, device)) for device in ("npu", "cpu"))
+    assert npu["status"] == "succeeded", npu["error"]
+    assert npu["plan"]["device"] == "npu:0"
+    assert npu["metrics"]["evaluate.accuracy"] == pytest.approx(cpu["metrics"]["evaluate.accuracy"], abs=0.01)
+    for operation in ("aten::addmm", "aten::_log_softmax", "aten::mm", "aten::_to_copy"):  # forward, backward, to host
+        assert npu["kernels"][operation] > 0, npu["kernels"]
+    assert cpu["kernels"] == {}
+
+
+def test_a_process_on_the_cpu_loads_no_plug_in():
+    code = (
+        "import sys; from engine.compute import resolve; resolve({'device': 'cpu'}); print('torch_npu' in sys.modules)"
+    )
+    assert python(code) == "False"
+
+
+def test_a_plug_in_is_the_choice_of_auto_where_there_is_nothing_else():
+    code = "from engine.compute import find_device; print(find_device('auto'))"
+    assert "name='npu:0', title='Pretend NPU', memory_mib=1024" in python(code)
+
+
+def test_two_plug_in_runtimes_in_one_process_are_refused(tmp_path):
+    second_plugin(tmp_path)
+    code = """
+from engine.compute import find_device
+from engine.errors import UserError
+print(find_device("npu").name)
+try:
+    find_device("abacus")
+except UserError as error:
+    print(error.message)
+"""
+    said = python(code, path=(RUNTIMES, tmp_path)).splitlines()
+    assert said == ["npu:0", "This process computes on npu and cannot load abacus beside it"]
+
+
+def test_an_installed_package_brings_a_device_by_its_entry_point(tmp_path):
+    second_plugin(tmp_path)
+    code = "from engine.compute import resolve; print(resolve({'device': 'abacus'}).device)"
+    assert python(code, path=(tmp_path,)) == "abacus:0"
+
+
+def test_a_runtime_that_does_not_load_is_named(tmp_path):
+    (tmp_path / "torch_npu.py").write_text("raise OSError('libascend.so: cannot open shared object file')")
+    code = """
+from engine.compute import find_device
+from engine.errors import UserError
+try:
+    find_device("npu")
+except UserError as error:
+    print(error.message)
+"""
+    assert python(code, path=(tmp_path,)) == (
+        "The runtime torch_npu is installed but does not load: libascend.so: cannot open shared object file"
+    )
+
+
+def test_a_plug_in_that_is_not_here_says_what_to_install():
+    assert "torch_npu" in backend_of("npu").missing()
+    assert backend_of("tpu") is backend_of("xla")
+    assert "torch_xla" in backend_of("tpu").missing()
+
+
+def test_plug_ins_come_last_and_call_themselves_untested():
+    assert backends()[0].type == "cpu"
+    flags = [backend.plugin for backend in backends()]
+    assert flags == sorted(flags)
+    assert not any(backend.tested for backend in backends() if backend.plugin)
+
+
+def second_plugin(folder):
+    """Another package with a device, as pip would install it."""
+    (folder / "abacus.py").write_text(
+        """
+from engine.compute.backends import Device, PlugIn
+
+class Abacus(PlugIn):
+    type, title, package, needs = "abacus", "Abacus", "json", "beads"
+
+    def devices(self):
+        return [Device("abacus:0", self.title, None)]
+
+    def precisions(self, index):
+        return ("fp32",)
+"""
+    )
+    info = folder / "abacus-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: abacus\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[deepseek.backends]\nabacus = abacus:Abacus\n")

@@ -6,32 +6,43 @@ the loop of :mod:`engine.learn.loop` under the run's plan, and writes the result
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import torch
 from torch import nn
 
 from engine.artifacts import DatasetRef, MetricsRef, ModelRef, TextRef, canonical_json
-from engine.compute.plan import applied, for_block
+from engine.compute.plan import applied
+from engine.compute.world import ALONE, World
 from engine.datasets import open_texts
 from engine.datasets.texts import TOKENIZER
 from engine.errors import UserError
 from engine.learn.augment import make_augmentation
-from engine.learn.checkpoint import CheckpointFolder
+from engine.learn.choosing import block_plan
 from engine.learn.figures import history_figure
+from engine.learn.finder import RateCurve, find_learning_rate
 from engine.learn.loop import train
 from engine.learn.options import TrainingOptions
+from engine.learn.parallel import whole
+from engine.learn.ranks import fit_on_ranks
+from engine.learn.recipes import resolved
+from engine.learn.sharded import ShardedFolder
 from engine.learn.state import TrainingData, TrainingResult
 from engine.learn.tasks import Task, find_task
 from engine.models import build
 from engine.runtime.examples import DataSpec, describe, load
+from engine.runtime.images import network_shape, with_fit_of
 from engine.runtime.models import WEIGHTS, load_weights, read_spec, read_weights, save_model
 from engine.runtime.modelspec import ModelSpec
 from engine.runtime.provenance import provenance
 from engine.runtime.texts import tokenizer_of
 from engine.spec import ExecutionPlan, RunContext
 from engine.text import TextTokenizer
+
+_NOT_IDENTITY = ("checkpoint_steps", "devices", "nodes", "strategy", "hang_s")
 
 
 @dataclass(frozen=True)
@@ -48,7 +59,8 @@ def fit(
     validation: DatasetRef | None,
     options: TrainingOptions,
     ctx: RunContext,
-    device: str = "auto",
+    wishes: Mapping[str, Any] | None = None,
+    left_open: Collection[str] = (),
 ) -> Fitted:
     """Train a model on a data set.
 
@@ -58,8 +70,10 @@ def fit(
         Untrained; or trained, to go on from its weights.
     validation
         Measured after each epoch; needed for early stopping.
-    device
-        ``"auto"``, or a type that overrules the run's plan for this block.
+    wishes
+        What overrules the run's plan for this block: see :func:`engine.learn.choosing.block_plan`.
+    left_open
+        Names of options that nobody chose, for a recipe to set.
 
     Raises
     ------
@@ -72,20 +86,35 @@ def fit(
             field="patience",
             hint="Connect one to the input validation, or set the patience to 0.",
         )
-    plan = for_block(ctx.plan, device)
-    task = find_task(options.task)
-    given, tokenizer = read_spec(model), tokenizer_of(model)
-    wanted = _wanted(dataset, task, given, tokenizer)
-    spec = _filled(given, wanted, dataset, task)
+    if options.devices * options.nodes > 1:
+        return fit_on_ranks(model, dataset, validation, options, ctx, wishes or {}, left_open)
+    made = fit_here(model, dataset, validation, options, ctx, wishes or {}, left_open)
+    assert made is not None
+    return made
+
+
+def fit_here(
+    model: ModelRef,
+    dataset: DatasetRef,
+    validation: DatasetRef | None,
+    options: TrainingOptions,
+    ctx: RunContext,
+    wishes: Mapping[str, Any],
+    left_open: Collection[str],
+    world: World = ALONE,
+) -> Fitted | None:
+    """Train in this process, together with the others of its world; None on all ranks but the first."""
+    plan = block_plan(ctx.plan, wishes)
     with applied(plan, ctx.seed) as place:
-        module = _module(model, given, spec).to(place)
-        data = _data(dataset, spec, task, place, tokenizer, training=True)
-        checked = None if validation is None else _data(validation, spec, task, place, tokenizer).prepared()
+        ready = prepare(model, dataset, options.task, place)
+        spec, module, data = ready.spec, ready.module, ready.data
+        checked = None if validation is None else ready.other(validation, place).prepared()
+        options = _resolved(options, ready, left_open, ctx)
         ctx.log(
             "Training {architecture} with {parameters} parameters on {count} examples, device {device}",
             architecture=spec.architecture,
             parameters=sum(p.numel() for p in module.parameters()),
-            count=wanted.count,
+            count=len(data.examples),
             device=plan.device,
         )
         result = train(
@@ -95,13 +124,91 @@ def fit(
             ctx,
             validation=checked,
             seed=ctx.seed,
-            checkpoints=CheckpointFolder(ctx.workdir / "checkpoints", options.checkpoint_steps),
+            checkpoints=ShardedFolder(ctx.workdir / "checkpoints", options.checkpoint_steps, world=world),
             identity=_identity(model, dataset, validation, options, plan, ctx.seed),
+            world=world,
         )
+        weights = whole(module)
+    if not world.is_main:
+        return None
     numbers: dict[str, float | str] = {**result.metrics, "data_digest": dataset.digest}
     spec = spec.model_copy(update={"metrics": numbers, "provenance": provenance(ctx, plan)})
-    files = _tokenizer_file(dataset, tokenizer)
-    return Fitted(save_model(ctx.store, spec, module.state_dict(), files=files), _history(ctx, result))
+    files = _tokenizer_file(dataset, ready.tokenizer)
+    return Fitted(save_model(ctx.store, spec, weights, files=files), _history(ctx, result))
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model that knows its data, and the data as it takes them."""
+
+    spec: ModelSpec
+    task: Task
+    tokenizer: TextTokenizer | None
+    module: nn.Module
+    data: TrainingData
+
+    def other(self, ref: DatasetRef, device: torch.device) -> TrainingData:
+        """Another data set for the same model, not to learn from."""
+        return _data(ref, self.spec, self.task, device, self.tokenizer)
+
+
+def prepare(model: ModelRef, dataset: DatasetRef, task_name: str, device: torch.device) -> Prepared:
+    """Fill in what a model could not know before its data, and load both onto a device.
+
+    Raises
+    ------
+    UserError
+        When model, data and task do not fit together.
+    """
+    task = find_task(task_name)
+    given, tokenizer = read_spec(model), tokenizer_of(model)
+    spec = _filled(given, _wanted(dataset, task, given, tokenizer), dataset, task)
+    module = _module(model, given, spec).to(device)
+    return Prepared(spec, task, tokenizer, module, _data(dataset, spec, task, device, tokenizer, training=True))
+
+
+def look_for_rate(
+    model: ModelRef,
+    dataset: DatasetRef,
+    options: TrainingOptions,
+    ctx: RunContext,
+    *,
+    steps: int,
+    lowest: float,
+    highest: float,
+) -> RateCurve:
+    """Search the learning rate of a training; see :mod:`engine.learn.finder`. The model stays as it is."""
+
+    def told(step: int, rate: float, loss: float) -> None:
+        ctx.metric("loss", loss, step)
+        ctx.metric("learning_rate", rate, step)
+        ctx.progress(step, steps)
+
+    with applied(ctx.plan, ctx.seed) as place:
+        ready = prepare(model, dataset, options.task, place)
+        return find_learning_rate(
+            ready.module, ready.data, options, ctx,
+            seed=ctx.seed, steps=steps, lowest=lowest, highest=highest, told=told,
+        )  # fmt: skip
+
+
+def _resolved(
+    options: TrainingOptions, ready: Prepared, left_open: Collection[str], ctx: RunContext
+) -> TrainingOptions:
+    """Options with the recipe, and with the learning rate that was to be found."""
+    taken = resolved(options, ready.module, len(ready.data.examples), left_open)
+    names = [field.name for field in fields(taken)]
+    changed = [name for name in names if getattr(taken, name) != getattr(options, name)]
+    if changed:
+        ctx.log(
+            "The fast recipe takes: {settings}",
+            settings=", ".join(f"{name} {getattr(taken, name)}" for name in changed),
+        )
+    if not taken.find_learning_rate:
+        return taken
+    found = find_learning_rate(ready.module, ready.data, taken, ctx, seed=ctx.seed)
+    ctx.log("The learning rate is {rate}, where the loss fell fastest", rate=f"{found.suggested:.3g}")
+    return replace(taken, learning_rate=found.suggested)
 
 
 def _wanted(dataset: DatasetRef, task: Task, given: ModelSpec, tokenizer: TextTokenizer | None) -> DataSpec:
@@ -127,6 +234,9 @@ def _filled(given: ModelSpec, wanted: DataSpec, dataset: DatasetRef, task: Task)
         "input": given.input if keeps and given.input and kind == "table" else wanted.input,
         "preprocessing": given.preprocessing if keeps else wanted.preprocessing,
     }
+    if kind == "images" and keeps:
+        shared["preprocessing"] = with_fit_of(given.preprocessing, wanted.preprocessing)
+        wanted = replace(wanted, shape=network_shape(given.preprocessing, wanted.shape))
     return given.model_copy(update={**shared, **task.completed(given, wanted, dataset)})
 
 
@@ -165,10 +275,13 @@ def _identity(
     plan: ExecutionPlan,
     seed: int,
 ) -> dict[str, Any]:
-    """What a checkpoint must agree in. How often checkpoints are written is not part of it."""
-    chosen = {key: value for key, value in asdict(options).items() if key != "checkpoint_steps"}
+    """What a checkpoint must agree in: not how often they are written, and not how many processes train."""
+    chosen = {key: value for key, value in asdict(options).items() if key not in _NOT_IDENTITY}
+    if options.devices * options.nodes > 1:
+        plan = plan.model_copy(update={"device": plan.device.split(":")[0], "threads": 0})
     inputs = {"model": model.digest, "dataset": dataset.digest, "validation": validation.digest if validation else None}
-    return {**chosen, **inputs, **plan.model_dump(exclude={"choices"}), "seed": seed}
+    identity = {**chosen, **inputs, **plan.model_dump(exclude={"choices"}), "seed": seed}
+    return dict(json.loads(canonical_json(identity)))  # as it comes back out of a checkpoint
 
 
 def _history(ctx: RunContext, result: TrainingResult) -> MetricsRef:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from engine.learn.precision.options import PrecisionOptions
+
 OptimizerName = Literal["adamw", "sgd", "muon"]
 ScheduleName = Literal["one_cycle", "cosine", "linear", "constant"]
 AveragingName = Literal["none", "ema", "lookahead"]
@@ -49,12 +51,18 @@ class TrainingOptions:
         Stop after this many epochs without a lower validation loss and take the best weights; 0 never stops.
     checkpoint_steps
         Steps between checkpoints; 0 chooses a time that costs at most 2 % of the training.
+    watch
+        How the precision is watched over.
     devices, nodes
         Processes on each machine, and machines: see :mod:`engine.learn.ranks`.
     strategy
         How several processes share the work: see :mod:`engine.learn.parallel`.
+    hang_s
+        Silence after which a process counts as hanging; 0: half a minute, and more for slow steps.
     recipe
         ``"fast"``: :func:`engine.learn.recipes.resolved` fills in what is at its default.
+    find_learning_rate
+        Look for the learning rate first; see :mod:`engine.learn.finder`.
     """
 
     task: str = "classification"
@@ -79,7 +87,10 @@ class TrainingOptions:
     gradient_clip: float = 0.0
     patience: int = 0
     checkpoint_steps: int = 0
+    watch: PrecisionOptions = PrecisionOptions()
     recipe: RecipeName = "standard"
+    find_learning_rate: bool = False
     devices: int = 1
     nodes: int = 1
     strategy: StrategyName = "auto"
+    hang_s: float = 0.0

@@ -12,6 +12,8 @@ from engine.learn.fit import fit
 from engine.learn.params import TrainingParams
 from engine.spec import RunContext, block, param
 
+_REGULARISATION = "Regularisation"
+
 
 class Params(TrainingParams):
     """How to train."""
@@ -23,6 +25,32 @@ class Params(TrainingParams):
         help="Share of the target that is spread over all classes, against overconfidence",
         title="Label smoothing",
         advanced=True,
+        group=_REGULARISATION,
+    )
+    mixup: float = param(
+        0.0,
+        ge=0,
+        le=10,
+        help="Train on weighted means of two examples; the alpha of their Beta distribution, 0: never",
+        title="Mixup",
+        advanced=True,
+        group=_REGULARISATION,
+    )
+    cutmix: float = param(
+        0.0,
+        ge=0,
+        le=10,
+        help="Paste a rectangle of one image into another; the alpha of its Beta distribution, 0: never",
+        title="CutMix",
+        advanced=True,
+        group=_REGULARISATION,
+    )
+    alternating_flip: bool = param(
+        False,
+        help="Where images are mirrored by chance: mirror each of them in every other epoch instead",
+        title="Flip in turn",
+        advanced=True,
+        group=_REGULARISATION,
     )
 
 
@@ -37,7 +65,11 @@ class Outputs(NamedTuple):
     "train.classifier",
     title="Train a classifier",
     needs="gpu",
-    examples=[{"epochs": 3, "batch_size": 8}, {"epochs": 2, "optimizer": "sgd", "learning_rate": 0.1, "patience": 1}],
+    examples=[
+        {"epochs": 3, "batch_size": 8},
+        {"epochs": 2, "optimizer": "sgd", "learning_rate": 0.1, "patience": 1},
+        {"epochs": 2, "batch_size": 8, "recipe": "fast"},
+    ],
 )
 def run(
     params: Params, *, model: ModelRef, dataset: DatasetRef, validation: DatasetRef | None, ctx: RunContext
@@ -78,5 +110,5 @@ def run(
     3
     """
     options = params.options(task="classification")
-    fitted = fit(model, dataset, validation, options, ctx, params.device)
+    fitted = fit(model, dataset, validation, options, ctx, params.wishes, params.left_open)
     return Outputs(fitted.model, fitted.history)

@@ -84,7 +84,7 @@ def run(
     1.0
     """
     options = params.options(task=_task(dataset) if params.task == "auto" else params.task)
-    fitted = fit(model, dataset, validation, options, ctx, params.device)
+    fitted = fit(model, dataset, validation, options, ctx, params.wishes, params.left_open)
     return Outputs(fitted.model, fitted.history)
 
 

@@ -70,5 +70,5 @@ def run(
     >>> Params().options(task="regression").task
     'regression'
     """
-    fitted = fit(model, dataset, validation, params.options(task="regression"), ctx, params.device)
+    fitted = fit(model, dataset, validation, params.options(task="regression"), ctx, params.wishes, params.left_open)
     return Outputs(fitted.model, fitted.history)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Annotated, Any
+from typing import Any
 
 from django.http import HttpRequest
 from ninja import File, Form, Router, Schema, Status, UploadedFile
@@ -139,9 +139,9 @@ def delete_model(request: HttpRequest, model_id: uuid.UUID) -> Status[None]:
 def try_model(
     request: HttpRequest,
     model_id: uuid.UUID,
-    file: File[UploadedFile | None] = None,
-    text: Form[Annotated[str, Field(max_length=MAX_TEXT)]] = "",
-    options: Form[Annotated[str, Field(max_length=MAX_OPTIONS)]] = "",
+    file: UploadedFile | None = File(None),  # type: ignore[type-arg]  # noqa: B008
+    text: str = Form("", max_length=MAX_TEXT),  # type: ignore[type-arg]
+    options: str = Form("", max_length=MAX_OPTIONS),  # type: ignore[type-arg]
 ) -> Status[dict[str, Any]]:
     """Ask a model about a file, or about a text. ``GET /jobs/{job}`` has the answer when it is done.
 

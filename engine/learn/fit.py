@@ -131,10 +131,7 @@ def fit_here(
         weights = whole(module)
     if not world.is_main:
         return None
-    numbers: dict[str, float | str] = {**result.metrics, "data_digest": dataset.digest}
-    spec = spec.model_copy(update={"metrics": numbers, "provenance": provenance(ctx, plan)})
-    files = _tokenizer_file(dataset, ready.tokenizer)
-    return Fitted(save_model(ctx.store, spec, weights, files=files), _history(ctx, result))
+    return finished(ready, dataset, result, plan, ctx)
 
 
 @dataclass(frozen=True)
@@ -165,6 +162,16 @@ def prepare(model: ModelRef, dataset: DatasetRef, task_name: str, device: torch.
     spec = _filled(given, _wanted(dataset, task, given, tokenizer), dataset, task)
     module = _module(model, given, spec).to(device)
     return Prepared(spec, task, tokenizer, module, _data(dataset, spec, task, device, tokenizer, training=True))
+
+
+def finished(
+    ready: Prepared, dataset: DatasetRef, result: TrainingResult, plan: ExecutionPlan, ctx: RunContext
+) -> Fitted:
+    """Write the trained model and how its training went."""
+    numbers: dict[str, float | str] = {**result.metrics, "data_digest": dataset.digest}
+    spec = ready.spec.model_copy(update={"metrics": numbers, "provenance": provenance(ctx, plan)})
+    files = _tokenizer_file(dataset, ready.tokenizer)
+    return Fitted(save_model(ctx.store, spec, ready.module.state_dict(), files=files), _history(ctx, result))
 
 
 def look_for_rate(

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from engine.artifacts import DatasetRef, MetricsRef, ModelRef, TextRef, canonical_json
 from engine.compute.plan import applied
@@ -131,7 +131,7 @@ def fit_here(
         weights = whole(module)
     if not world.is_main:
         return None
-    return finished(ready, dataset, result, plan, ctx)
+    return finished(ready, dataset, result, plan, ctx, weights)
 
 
 @dataclass(frozen=True)
@@ -165,13 +165,26 @@ def prepare(model: ModelRef, dataset: DatasetRef, task_name: str, device: torch.
 
 
 def finished(
-    ready: Prepared, dataset: DatasetRef, result: TrainingResult, plan: ExecutionPlan, ctx: RunContext
+    ready: Prepared,
+    dataset: DatasetRef,
+    result: TrainingResult,
+    plan: ExecutionPlan,
+    ctx: RunContext,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> Fitted:
-    """Write the trained model and how its training went."""
+    """Write the trained model and its history.
+
+    Parameters
+    ----------
+    weights
+        Where those in the network are not whole.
+    """
     numbers: dict[str, float | str] = {**result.metrics, "data_digest": dataset.digest}
     spec = ready.spec.model_copy(update={"metrics": numbers, "provenance": provenance(ctx, plan)})
     files = _tokenizer_file(dataset, ready.tokenizer)
-    return Fitted(save_model(ctx.store, spec, ready.module.state_dict(), files=files), _history(ctx, result))
+    return Fitted(
+        save_model(ctx.store, spec, dict(weights or ready.module.state_dict()), files=files), _history(ctx, result)
+    )
 
 
 def look_for_rate(

@@ -9,7 +9,9 @@ speak through. What happens, in order::
         for each batch of the order, from where the checkpoint stopped:
             set the learning rate of this step
             take the step (see `engine.learn.step`)
-            now and then: read the losses of the last steps and log them; stop if one is not a number
+            now and then: let the precision controller look at the last steps (see `engine.learn.precision`); it may
+                put the training back to an earlier step, to trace a fault to its cause
+            now and then: read the losses of the last steps and log them
             now and then: write a checkpoint
             stop here if the run was cancelled
         evaluate on the validation examples and log; with averaged weights, where there are any
@@ -117,8 +119,7 @@ class _Training:
             module,
             next(module.parameters()).device,
             ctx.decide,
-            chosen=choice.precision,
-            options=options.precision,
+            options=options.watch,
             anywhere=None if world.is_single else world.any,
         )
         self.network = parallel.Network(module, world, options.strategy)
@@ -143,7 +144,7 @@ class _Training:
         self.parts = restore.Parts(module, self.optimizer, self.step, self.state, self.average, self.precision)
         self.sampler = Sampler(len(data.examples), options.batch_size, seed, data.examples.device)
         self.total_steps = self.sampler.steps * options.epochs
-        self._started, self._first_step = time.monotonic(), 0
+        self._started, self._first_step, self._told, self._reported = time.monotonic(), 0, 0, 0
         self._live_metrics = getattr(module, "live_metrics", None)
         parallel.own_random(world, seed)
 
@@ -185,14 +186,34 @@ class _Training:
             self.log.add(state.step, loss, outputs[: share.count], targets[: share.count], rate)
             save = self.checkpoints is not None and self.checkpoints.due(state.step)
             report, save = parallel.agree(self.world, self.log.due, save)
-            if report:
+            if (report or save or self.precision.due(state.step)) and not self._goes_on(over=save):
+                return
+            if report and self.precision.calm:
                 self._report()
-            if save:
+            if save and self.precision.calm:
                 self._checkpoint()
             self.ctx.check_cancelled()
+        if not self._goes_on(over=True):
+            return
         self.log.flush()
         self._end_epoch((self.log.seen - seen_before) / max(1e-9, time.monotonic() - started))
         self._report()
+
+    def _goes_on(self, over: bool = False) -> bool:
+        """False when a fault was found and the training was put back: the epoch begins anew from there."""
+        verdict = self.precision.verdict(self.state.step, over)
+        if verdict.error is not None:
+            raise verdict.error
+        if verdict.goes_back:
+            self.log.discard(self.state.step)
+        return not verdict.goes_back
+
+    def _stop_here(self) -> None:
+        """Keep what is sound, to go on from later."""
+        self._goes_on(over=True)
+        if self.precision.retreat():
+            self.log.discard(self.state.step)
+        self._checkpoint()
 
     def _rate(self) -> float:
         options = self.options
@@ -206,9 +227,10 @@ class _Training:
             if self.validation is not None:
                 numbers |= validate(self.module, self.validation, self.task, self._check, self.world)
             self._remember_best(numbers.get("validation_loss"), state.epoch + 1)
-        for name, value in numbers.items():
+        is_new, self._told = state.step > self._told, max(state.step, self._told)  # else: it was replayed
+        for name, value in numbers.items() if is_new else ():
             self.ctx.metric(name, value, state.step)
-        if examples_per_s > 0:  # not when a run goes on behind the last batch of an epoch
+        if is_new and examples_per_s > 0:  # not when a run goes on behind the last batch of an epoch
             name, units = self.data.examples.rate
             self.ctx.metric(name, examples_per_s * units, state.step)
         state.history.append(numbers)
@@ -242,7 +264,8 @@ class _Training:
     def _report(self) -> None:
         """Log what was gathered, and how far the training is."""
         self.log.flush()
-        if self._live_metrics is not None:
+        if self._live_metrics is not None and self.state.step > self._reported:
+            self._reported = self.state.step
             for name, value in self._live_metrics().items():
                 self.ctx.metric(name, float(value), self.state.step)
         done = self.state.step - self._first_step
@@ -255,10 +278,9 @@ class _Training:
             return
         self.world.beat(self.state.step, "save")
         self.log.flush()
-        state, log = self.state, self.log
-        state.loss_sum, state.correct, state.asked, state.seen = log.loss_sum, log.correct, log.asked, log.seen
+        self.log.put_sums(self.state)
         self.checkpoints.save(restore.capture(self.parts, self.identity))
-        self.ctx.checkpoint_saved(state.step)
+        self.ctx.checkpoint_saved(self.state.step)
 
     def _resume(self) -> None:
         found = None if self.checkpoints is None else self.checkpoints.load()
@@ -268,14 +290,14 @@ class _Training:
             return
         found = parallel.placed(found, self.parts, self.world)
         different = restore.differences(found, self.identity) or restore.model_differences(found, self.module)
-        if different:
+        if self.world.any(bool(different)):
             self.ctx.warn(
                 "The checkpoint belongs to another training ({differences}); starting anew", differences=different
             )
             return
         restore.apply(found, self.parts)
-        state, log = self.state, self.log
-        log.loss_sum, log.correct, log.asked, log.seen = state.loss_sum, state.correct, state.asked, state.seen
+        state = self.state
+        self.log.take_sums(state)
         self._first_step = state.step
         self.ctx.log("Going on from step {step}, epoch {epoch}", step=state.step, epoch=state.epoch + 1)
 

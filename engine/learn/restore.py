@@ -18,8 +18,10 @@ from engine.learn import random_state
 from engine.learn.checkpoint import Checkpoint
 from engine.learn.ema import Average
 from engine.learn.parallel import on_cpu
-from engine.learn.state import State
+from engine.learn.precision import PrecisionController
+from engine.learn.state import State, Weights
 from engine.learn.step import Partial, Step
+from engine.learn.steplog import StepLog
 
 
 @dataclass
@@ -31,6 +33,7 @@ class Parts:
     step: Step
     state: State
     average: Average | None = None
+    precision: PrecisionController | None = None
 
     @property
     def device(self) -> torch.device:
@@ -65,8 +68,53 @@ def _partial(step: Step) -> dict[str, Tensor]:
 def capture(parts: Parts, identity: dict[str, Any]) -> Checkpoint:
     """Everything that changes, copied to the CPU."""
     training = {**parts.state.to_json(), "part_size": parts.step.part_size}
-    kept, offsets = on_cpu(tensors(parts))
-    return Checkpoint(training["step"], kept, {"training": training, "identity": identity}, offsets)
+    state: dict[str, Any] = {"training": training, "identity": identity}
+    changing = tensors(parts)
+    if parts.precision is not None:
+        state["precision"] = parts.precision.state_dict()
+        changing |= {f"precision.{name}": tensor for name, tensor in parts.precision.tensors().items()}
+    kept, offsets = on_cpu(changing)
+    return Checkpoint(training["step"], kept, state, offsets)
+
+
+class Kept:
+    """A training as the precision controller takes snapshots of it."""
+
+    def __init__(self, parts: Parts, log: StepLog) -> None:
+        self._parts, self._log = parts, log
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that changes and is a tensor, as it is; the best weights are never written over, so not they."""
+        return {name: tensor for name, tensor in tensors(self._parts).items() if not name.startswith("best.")}
+
+    def numbers(self) -> dict[str, Any]:
+        """How far the training is, the sums of its epoch too."""
+        self._log.flush()
+        self._log.put_sums(self._parts.state)
+        return {"training": self._parts.state.to_json(), "part_size": self._parts.step.part_size, "best": self._best()}
+
+    def _best(self) -> Frozen:
+        return Frozen(self._parts.state.best_weights)
+
+    def put_back(self, tensors: Mapping[str, Tensor], numbers: dict[str, Any]) -> None:
+        """Make the training as it was."""
+        parts = self._parts
+        parts.step.part_size = numbers["part_size"]
+        vars(parts.state).update(vars(State(**numbers["training"], best_weights=numbers["best"].weights)))
+        # an optimiser takes the very tensors that it is given, and goes on to write to them; a step under way too
+        own = {name: t.clone() for name, t in tensors.items() if name.startswith(("optimizer.", "partial."))}
+        put_back(parts, {**tensors, **own})
+        self._log.take_sums(parts.state)
+
+
+class Frozen:
+    """Weights that nobody writes to: a copy of this shares them."""
+
+    def __init__(self, weights: Weights | None) -> None:
+        self.weights = weights
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Frozen:
+        return self
 
 
 def differences(checkpoint: Checkpoint, identity: Mapping[str, Any]) -> str:
@@ -113,6 +161,9 @@ def apply(checkpoint: Checkpoint, parts: Parts) -> None:
     best = {name: t.to(parts.device) for name, t in _grouped(checkpoint.tensors)["best"].items()}
     vars(parts.state).update(vars(State(**numbers, best_weights=best or None)))
     put_back(parts, checkpoint.tensors)
+    if parts.precision is not None:
+        own = {n.removeprefix("precision."): t for n, t in checkpoint.tensors.items() if n.startswith("precision.")}
+        parts.precision.load_state_dict(checkpoint.state["precision"], own)
 
 
 def put_back(parts: Parts, tensors: Mapping[str, Tensor]) -> None:

@@ -6,15 +6,13 @@ until enough of them have gathered or a tenth of a second has passed. Must not k
 
 from __future__ import annotations
 
-import math
 import time
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from engine.compute.world import ALONE, World
-from engine.errors import UserError
+from engine.learn.state import State
 from engine.learn.tasks import Task
 from engine.spec import RunContext
 
@@ -31,8 +29,6 @@ class StepLog:
     loss_sum, correct, asked, seen
         Sums over the current epoch, for its means: losses, right answers, all answers, examples. Up to date after
         :meth:`flush`.
-    last_good
-        The newest finite loss; None before the first.
     """
 
     def __init__(self, ctx: RunContext, task: Task, world: World = ALONE) -> None:
@@ -46,9 +42,9 @@ class StepLog:
         self._sizes: list[int] = []
         self._rates: list[float] = []
         self._numbers = 0
-        self._first_step = 0
+        self._steps: list[int] = []
         self._flushed_at = time.monotonic()
-        self.last_good: float | None = None
+        self._sent = 0
         self.start_epoch()
 
     def start_epoch(self) -> None:
@@ -57,8 +53,7 @@ class StepLog:
 
     def add(self, step: int, loss: Tensor, outputs: Tensor, targets: Tensor, learning_rate: float) -> None:
         """Gather one step; nothing is read yet."""
-        if not self._losses:
-            self._first_step = step
+        self._steps.append(step)
         self._losses.append(loss.detach())
         self._sizes.append(len(targets))
         self._asked.append(self._task.asked(targets))
@@ -82,13 +77,7 @@ class StepLog:
         )
 
     def flush(self) -> None:
-        """Read what was gathered and log it.
-
-        Raises
-        ------
-        UserError
-            When a loss is not a finite number.
-        """
+        """Read what was gathered and log it."""
         self._flushed_at = time.monotonic()
         if not self._losses:
             return
@@ -99,41 +88,32 @@ class StepLog:
         right, seen, *counts = self._everywhere(right, sum(self._sizes), *map(int, self._asked))
         self.correct += right
         self.seen += seen
-        for offset, (loss, rate, asked) in enumerate(zip(losses, self._rates, counts, strict=True)):
-            step = self._first_step + offset
-            if not math.isfinite(loss):
-                raise self._not_finite(step, loss, rate)
-            self._ctx.metric("loss", loss, step)
-            self._ctx.metric("learning_rate", rate, step)
+        for step, loss, rate, asked in zip(self._steps, losses, self._rates, counts, strict=True):
+            if step > self._sent:  # else: a step that was replayed
+                self._ctx.metric("loss", loss, step)
+                self._ctx.metric("learning_rate", rate, step)
+                self._sent = step
             self.loss_sum += loss * asked
             self.asked += asked
-            self.last_good = loss
         self._clear()
 
     def _everywhere(self, *counts: int) -> list[int]:
         """Counts of all processes together; losses are told for all already."""
         return list(counts) if self._world.is_single else self._world.sum(torch.tensor(counts)).tolist()
 
-    def _clear(self) -> None:
-        self._losses, self._outputs, self._targets, self._rates = [], [], [], []
-        self._right, self._asked, self._sizes, self._numbers = [], [], [], 0
+    def discard(self, step: int) -> None:
+        """Forget what was gathered of the steps behind one: the training was put back to it."""
+        assert not [known for known in self._steps if known <= step]
+        self._clear()
 
-    def _not_finite(self, step: int, loss: float, rate: float) -> UserError:
-        hint = "Lower the learning rate (it was {learning_rate}, try {lower}), or clip the gradient."
-        values: dict[str, Any] = {
-            "step": step,
-            "loss": str(loss),
-            "learning_rate": f"{rate:.3g}",
-            "lower": f"{rate / 10:.1g}",
-        }
-        if self.last_good is None:
-            return UserError(
-                "The loss is {loss} at step {step}, the first one",
-                field="learning_rate",
-                hint="Look for missing or very large numbers in the data, or lower the learning rate.",
-                **values,
-            )
-        return UserError(
-            "The loss became {loss} at step {step}; the last good loss was {last_good}",
-            field="learning_rate", hint=hint, last_good=f"{self.last_good:.4g}", **values,
-        )  # fmt: skip
+    def put_sums(self, state: State) -> None:
+        """Write the sums of the epoch into a state."""
+        state.loss_sum, state.correct, state.asked, state.seen = self.loss_sum, self.correct, self.asked, self.seen
+
+    def take_sums(self, state: State) -> None:
+        """Go on from the sums of a state."""
+        self.loss_sum, self.correct, self.asked, self.seen = state.loss_sum, state.correct, state.asked, state.seen
+
+    def _clear(self) -> None:
+        self._steps, self._losses, self._outputs, self._targets, self._rates = [], [], [], [], []
+        self._right, self._asked, self._sizes, self._numbers = [], [], [], 0

@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -33,17 +34,18 @@ from engine.learn.precision import explain
 from engine.learn.precision.diagnosis import Finding, diagnose, is_finite
 from engine.learn.precision.ladder import Ladder
 from engine.learn.precision.options import PrecisionOptions
-from engine.learn.precision.pace import Pace
+from engine.learn.precision.pace import FixedPace, Pace
 from engine.learn.precision.recovery import from_json, to_json
 from engine.learn.precision.samples import Loss, Samples
 from engine.learn.precision.scaler import LossScaler
-from engine.learn.precision.signals import Fault, LossWindow, Reduce, Signals
+from engine.learn.precision.signals import Fault, LossWindow, Signals
 from engine.learn.precision.snapshots import SnapshotRing, Training
 from engine.learn.precision.tracer import GO, Tracer, Verdict
 from engine.learn.precision.weights import raise_weights
 
 SCALED_EVERY = 16
 RATES_KEPT = 64
+FIXED_SNAPSHOT_STEPS = 64
 _NOTHING: AbstractContextManager[None] = nullcontext()
 
 
@@ -58,8 +60,9 @@ class PrecisionController:
         The rung to begin with.
     decide
         Says what was decided: ``ctx.decide``.
-    reduce
-        The mean of a tensor over all ranks, where there are several.
+    anywhere
+        True when a claim holds in any process, where several train together. All of them then decide alike, and
+        nothing follows from a clock.
 
     Attributes
     ----------
@@ -83,17 +86,20 @@ class PrecisionController:
         *,
         options: PrecisionOptions | None = None,
         decide: explain.Decide,
-        reduce: Reduce | None = None,
+        anywhere: Callable[[bool], bool] | None = None,
     ) -> None:
         self.options = options or PrecisionOptions()
+        if anywhere is not None:
+            self.options = replace(self.options, least_snapshot_steps=FIXED_SNAPSHOT_STEPS)
         self.device = device
         self.watches = False
         self._decide = decide
         self._ladder = Ladder(ladder, start, self.options.most_switches, decide)
         self._scaler = LossScaler(device, self.options)
-        self._signals, self._window = Signals(reduce), LossWindow(self.options)
+        self._signals, self._window = Signals(), LossWindow(self.options)
         self._tracer = Tracer(self.options, self._window, decide)
-        self._pace = Pace()
+        self._anywhere = anywhere
+        self._pace = Pace() if anywhere is None else FixedPace()
         self._ring: SnapshotRing | None = None
         self._samples: Samples | None = None
         self._module: nn.Module | None = None
@@ -234,6 +240,18 @@ class PrecisionController:
         self._pace.looked(step, started)
         return Verdict("switch", step) if switched else GO
 
+    def retreat(self) -> bool:
+        """Put the training back to where it was sound, when a fault is being traced; True when it was put back.
+
+        For a run that must stop now: the next one finds the fault again and traces it in the same way.
+        """
+        if self.calm or self._ring is None:
+            return False
+        self._tracer.abandon()
+        self._ring.restore(self._ring.newest() or self._ring.oldest)
+        self._signals.clear()
+        return True
+
     def finish(self, step: int) -> None:
         """The training is over: what was being tried has held to the end."""
         self._tracer.settle(step, over=True)
@@ -245,11 +263,17 @@ class PrecisionController:
             else:
                 overflowed = reading.norm is not None and not math.isfinite(reading.norm)
                 self._overflows = self._overflows + 1 if overflowed else 0
+                if self._is_passed_over(overflowed):
+                    continue
                 fault = self._window.feed(reading, self.rung.scaled)
                 found = None if fault is None else self._tracer.open(fault, self.rung.name)
             if found is not None:
                 return found
         return None
+
+    def _is_passed_over(self, overflowed: bool) -> bool:
+        """True for an overflow at fp16 that nothing but the scaler may answer, unless there are too many in a row."""
+        return overflowed and self.rung.scaled and not self.options.recover and self._overflows < self.options.overflows
 
     def _follow(self, found: Verdict, step: int) -> Verdict:
         if found.error is not None or self._ring is None:
@@ -273,12 +297,12 @@ class PrecisionController:
                 self._raise_weights(step, crossed[1])
                 return False
             if crossed is not None and above:
-                explain.sampled(self._decide, step, self.rung.name, above[0], *crossed)
+                explain.sampled(self._decide, step + 1, self.rung.name, above[0], *crossed)
                 self._ladder.climb(above[0], step, self._tracer.stay)
                 return True
         if self.rung.scaled and step % SCALED_EVERY == 0 and self._overflows >= self.options.overflows and above:
             scale = float(self._scaler.scale)
-            explain.overflows(self._decide, step, self.rung.name, above[0], self._overflows, scale)
+            explain.overflows(self._decide, step + 1, self.rung.name, above[0], self._overflows, scale)
             self._ladder.climb(above[0], step, self._tracer.stay)
             return True
         return False
@@ -287,7 +311,7 @@ class PrecisionController:
         assert self._module is not None
         assert self._samples is not None
         low = next(weight.dtype for weight in self._module.parameters() if weight.dtype != torch.float32)
-        explain.weights_raised(self._decide, step, str(low).removeprefix("torch."), share)
+        explain.weights_raised(self._decide, step + 1, str(low).removeprefix("torch."), share)
         raise_weights(self._module, self._optimizer)
         self._samples.weights_were_raised()
 
@@ -337,7 +361,7 @@ class PrecisionController:
     def _check_first(self, loss: Tensor) -> None:
         self._is_first = False
         first, self._first = self._first, None
-        if first is None or self.options.recover or bool(torch.isfinite(loss.detach())):
+        if first is None or self.options.recover or not self._holds(not bool(torch.isfinite(loss.detach()))):
             return
         finding = self._diagnose(first[1])
         raise explain.failed(Fault("loss", first[0], float(loss.detach())), None, finding, None, 0)
@@ -351,14 +375,20 @@ class PrecisionController:
             with self.autocast():
                 return module(inputs)
 
-        return diagnose(module, inputs, forward)
+        found = diagnose(module, inputs, forward)
+        return Finding("inputs") if self._holds(found.where == "inputs") else found
+
+    def _holds(self, claim: bool) -> bool:
+        """True when a claim holds here, or in any process that trains with this one."""
+        return claim if self._anywhere is None else self._anywhere(claim)
 
     def _weights_are_finite(self) -> bool:
         if self._module is None:
             return True
         held = [t for t in (*self._module.parameters(), *self._module.buffers()) if t.is_floating_point()]
         with torch.no_grad():
-            return not held or is_finite(nn.utils.get_total_norm(held, norm_type=math.inf))
+            sound = not held or is_finite(nn.utils.get_total_norm(held, norm_type=math.inf))
+        return not self._holds(not sound)
 
 
 class _Whole:

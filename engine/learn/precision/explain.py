@@ -6,7 +6,7 @@ one place; steps are counted from 1 here, as people and curves do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from engine.errors import UserError
@@ -64,20 +64,19 @@ def attributed(decide: Decide, incident: Incident, cause: Cause, tried: int) -> 
     step = incident.number + 1
     if cause == "passing" or order is None:
         template = "The fault at step {at} did not come back when the same batches were replayed: going on"
-        decide("attribution", step, template, evidence, at=step)
+        decide("attribution", step, template, evidence, cause=cause, at=step)
     elif cause == "numeric":
-        evidence |= {"from": incident.rung, "to": order.rung, "steps": order.steps}
-        template = "Precision: the batch that fails at {low} is good at {high}: staying at {high} for {steps} steps"
-        decide("precision", step, template, evidence, low=incident.rung, high=order.rung, steps=order.steps)
+        template = "Precision: the batch that fails at {from} is good at {to}: staying at {to} for {steps} steps"
+        decide("precision", step, template, evidence, steps=order.steps, **_way(incident.rung, order.rung))
     elif cause == "data":
         template = "Data: the batch of step {at} fails at every precision, those after it do not: it is left out"
         if incident.finding is not None and incident.finding.where == "inputs":
             template = "Data: the batch of step {at} holds numbers that are not finite: it is left out"
-        decide("attribution", step, template, evidence, at=step)
+        decide("attribution", step, template, evidence, cause=cause, at=step)
     else:
         evidence |= {"rate": number(order.rate), "from step": order.number + 1}
         template = "Learning rate: with at most {rate} from step {start} on the same batches are good"
-        decide("attribution", step, template, evidence, rate=number(order.rate), start=order.number + 1)
+        decide("attribution", step, template, evidence, cause=cause, rate=number(order.rate), start=order.number + 1)
 
 
 def _where(finding: Finding | None) -> dict[str, Any]:
@@ -88,10 +87,21 @@ def _where(finding: Finding | None) -> dict[str, Any]:
     )
 
 
+def _way(low: str, high: str) -> dict[str, str]:
+    return {"from": low, "to": high}
+
+
+def started(decide: Decide, rung: str, ladder: Sequence[str]) -> None:
+    """A training begins on a rung."""
+    others = [name for name in ladder if name != rung]
+    evidence = {"safer": ", ".join(others)} if others else {}
+    decide("precision", 0, "Computing in {to}", evidence, to=rung)
+
+
 def back_down(decide: Decide, step: int, low: str, high: str, steps: int) -> None:
     """The lower rung is tried again."""
-    template = "Back to {low} after {steps} good steps"
-    decide("precision", step, template, {"from": high, "to": low, "steps": steps}, low=low, steps=steps)
+    template = "Back to {to} after {steps} good steps"
+    decide("precision", step, template, {"steps": steps}, steps=steps, **_way(high, low))
 
 
 def rate_back(decide: Decide, step: int, rate: float) -> None:
@@ -102,20 +112,20 @@ def rate_back(decide: Decide, step: int, rate: float) -> None:
 
 def overflows(decide: Decide, step: int, low: str, high: str, count: int, scale: float) -> None:
     """The gradients of fp16 overflow whatever the scale."""
-    template = "{count} overflows in a row at {low}, with a loss scale of {scale}: going up to {high}"
-    evidence = {"from": low, "to": high, "overflows": count, "scale": scale}
-    decide("precision", step, template, evidence, count=count, low=low, high=high, scale=scale)
+    template = "{count} overflows in a row at {from}, with a loss scale of {scale}: going up to {to}"
+    evidence = {"overflows": count, "loss scale": scale}
+    decide("precision", step, template, evidence, count=count, scale=scale, **_way(low, high))
 
 
 def sampled(decide: Decide, step: int, low: str, high: str, name: str, value: float, limit: float) -> None:
     """A shadow pass in fp32 gave another gradient."""
     templates = {
-        "cosine": "The gradient at {low} points elsewhere than in fp32 (cosine {value}): going up to {high}",
-        "error": "The gradient at {low} is more noise than signal (relative error {value}): going up to {high}",
-        "underflow": "Of the gradient at {low}, {value} is too small for it: going up to {high}",
+        "cosine": "The gradient at {from} points elsewhere than in fp32 (cosine {value}): going up to {to}",
+        "error": "The gradient at {from} is more noise than signal (relative error {value}): going up to {to}",
+        "underflow": "Of the gradient at {from}, {value} is too small for it: going up to {to}",
     }
-    evidence = {"from": low, "to": high, "signal": name, "value": number(value), "limit": limit}
-    decide("precision", step, templates[name], evidence, low=low, high=high, value=number(value))
+    evidence = {"signal": name, "value": number(value), "limit": limit}
+    decide("precision", step, templates[name], evidence, value=number(value), **_way(low, high))
 
 
 def weights_raised(decide: Decide, step: int, dtype: str, share: float | None) -> None:

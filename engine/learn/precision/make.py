@@ -5,6 +5,7 @@ Called by the training loop, before it makes the optimiser: weights may be raise
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -14,7 +15,6 @@ from engine.compute.rungs import RUNGS, Rung, legal_rungs, rung
 from engine.learn.precision import explain
 from engine.learn.precision.controller import PrecisionController
 from engine.learn.precision.options import PrecisionOptions
-from engine.learn.precision.signals import Reduce
 from engine.learn.precision.weights import low_weights, raise_weights
 
 
@@ -26,7 +26,7 @@ def make_controller(
     *,
     chosen: str = "fp32",
     options: PrecisionOptions | None = None,
-    reduce: Reduce | None = None,
+    anywhere: Callable[[bool], bool] | None = None,
 ) -> PrecisionController:
     """Make the controller of a training.
 
@@ -34,6 +34,8 @@ def make_controller(
     ----------
     precision
         ``"adaptive"``, or the name of a rung to stay on.
+    anywhere
+        As for :class:`PrecisionController`.
     chosen
         For ``"adaptive"``: the rung that a probe found fastest for this workload; fp32 where nothing was probed.
 
@@ -60,11 +62,11 @@ def make_controller(
         raise_weights(module)
     if precision != "adaptive":
         fixed = rung(precision, device)
-        return PrecisionController([fixed], fixed, device, options=_fixed(options), decide=decide, reduce=reduce)
+        return PrecisionController([fixed], fixed, device, options=_fixed(options), decide=decide, anywhere=anywhere)
     start = rung(chosen, device)
     ladder = _ladder(device, start, native)
     return PrecisionController(
-        ladder, start if start in ladder else ladder[0], device, options=options, decide=decide, reduce=reduce
+        ladder, start if start in ladder else ladder[0], device, options=options, decide=decide, anywhere=anywhere
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 SHARE = 0.005
 MOST = 64
+FIXED = 16
 
 
 class Pace:
@@ -58,6 +59,17 @@ class Pace:
             self.read_every = _every(ended - started, self.step_s)
             self.norm_every = _every(self._norm_s, self.step_s)
         self._step, self._at = step, ended
+
+
+class FixedPace(Pace):
+    """The same pace in every process, whatever their clocks say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_every = self.norm_every = FIXED
+
+    def looked(self, step: int, started: float) -> None:
+        """Nothing follows from it."""
 
 
 def _every(cost_s: float, step_s: float) -> int:

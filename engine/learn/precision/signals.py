@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,7 +19,6 @@ from torch import Tensor
 from engine.learn.precision.options import PrecisionOptions
 
 BLOCK = 8
-Reduce = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +55,12 @@ class Fault:
 
 
 class Signals:
-    """Gathers losses and norms on the device.
+    """Gathers losses and norms on the device."""
 
-    Parameters
-    ----------
-    reduce
-        The mean over all ranks, where there are several: all see the same and decide the same.
-    """
-
-    def __init__(self, reduce: Reduce | None = None) -> None:
+    def __init__(self) -> None:
         self._numbers: list[int] = []
         self._losses: list[Tensor] = []
         self._norms: dict[int, Tensor] = {}
-        self._reduce = reduce
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -86,8 +77,6 @@ class Signals:
         if not self._numbers:
             return []
         gathered = torch.stack([*self._losses, *(n.to(self._losses[0].dtype) for n in self._norms.values())])
-        if self._reduce is not None:
-            gathered = self._reduce(gathered)
         values = gathered.tolist()
         norms = dict(zip(self._norms, values[len(self._numbers) :], strict=True))
         readings = [

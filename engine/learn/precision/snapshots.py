@@ -113,9 +113,9 @@ class SnapshotRing:
             wanted = math.ceil(self.took_s / (self._options.snapshot_share * step_s))
             self.every = min(max(wanted, self._options.least_snapshot_steps), self._options.most_snapshot_steps)
 
-    def newest(self, at_most: int) -> Snapshot | None:
-        """The newest from before a step; None when there is none."""
-        fitting = [snapshot for snapshot in self._kept if snapshot.step <= at_most]
+    def newest(self, at_most: int | None = None) -> Snapshot | None:
+        """The newest, from before a step; None when there is none."""
+        fitting = [snapshot for snapshot in self._kept if at_most is None or snapshot.step <= at_most]
         return fitting[-1] if fitting else None
 
     @property

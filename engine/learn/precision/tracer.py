@@ -35,6 +35,11 @@ class Verdict:
     step: int = 0
     error: UserError | None = None
 
+    @property
+    def goes_back(self) -> bool:
+        """True when the training was put back to an earlier step."""
+        return self.kind in ("rollback", "skip", "cut")
+
 
 GO = Verdict("go")
 
@@ -135,6 +140,14 @@ class Tracer:
             return False
         self.close(cause_of(incident.trying))
         return True
+
+    def abandon(self) -> None:
+        """Forget the incident; what was being tried is not tried any more."""
+        if self.incident is not None and self.incident.trying is not None:
+            self.orders.remove(self.incident.trying)
+        if self.incident is not None:
+            self.faults.pop()
+        self.incident = None
 
     def close(self, cause: Cause) -> None:
         """The incident is over."""

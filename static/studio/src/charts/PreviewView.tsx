@@ -1,4 +1,4 @@
-/** What an artifact holds, at a glance: images with predictions, a table, a figure, or numbers. */
+/** What an artifact holds, at a glance: images or texts with predictions, a table, a figure, or numbers. */
 import { t } from "../i18n";
 import { formatMetric, formatPercent } from "../lib/format";
 import type { Json, Preview } from "../lib/types";
@@ -19,6 +19,9 @@ export function PreviewView({ preview, label, compact }: PreviewViewProps) {
   }
   if (preview.kind === "table") {
     return <TablePreview preview={preview} compact={compact} />;
+  }
+  if (preview.kind === "texts") {
+    return <Texts preview={preview} compact={compact} />;
   }
   if (preview.kind === "figure") {
     return <PlotlyFigure figure={preview.figure} label={label} height={compact ? 200 : 400} />;
@@ -49,9 +52,13 @@ function Images({ preview, compact }: { preview: Extract<Preview, { kind: "image
   );
 }
 
-type ImageItem = Extract<Preview, { kind: "images" }>["items"][number];
+interface Labelled {
+  label?: string | null;
+  predicted?: string | null;
+  probability?: number;
+}
 
-function Caption({ item }: { item: ImageItem }) {
+function Caption({ item }: { item: Labelled }) {
   if (item.predicted === undefined || item.predicted === null) {
     return item.label === undefined || item.label === null ? null : <span>{item.label}</span>;
   }
@@ -63,6 +70,26 @@ function Caption({ item }: { item: ImageItem }) {
       {known && !right ? `${item.label} → ${item.predicted}` : item.predicted}
       {typeof item.probability === "number" && <small>{formatPercent(item.probability, 0)}</small>}
     </span>
+  );
+}
+
+function Texts({ preview, compact }: { preview: Extract<Preview, { kind: "texts" }>; compact?: boolean }) {
+  const items = compact ? preview.items.slice(0, 3) : preview.items;
+  return (
+    <div>
+      <ul className="preview-texts" data-compact={compact || undefined}>
+        {items.map((item, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: the texts of a preview never change places
+          <li key={index}>
+            <p translate="no">{item.text}</p>
+            <Caption item={item} />
+          </li>
+        ))}
+      </ul>
+      {preview.total > items.length && (
+        <p className="muted small">{t("{shown} of {total} texts", { shown: items.length, total: preview.total })}</p>
+      )}
+    </div>
   );
 }
 

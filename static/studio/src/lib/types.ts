@@ -313,6 +313,11 @@ export type Preview =
       items: { src: string; label?: string; predicted?: string; probability?: number }[];
     }
   | { kind: "table"; columns: string[]; rows: Json[][]; total: number }
+  | {
+      kind: "texts";
+      total: number;
+      items: { text: string; label?: string | null; predicted?: string; probability?: number }[];
+    }
   | { kind: "figure"; figure: PlotlyFigureJson }
   | { kind: "metrics"; values: Record<string, number> };
 

@@ -7,7 +7,7 @@ import { useLoad } from "../lib/live";
 import type { ArtifactManifest, PageProps, RegisteredModel } from "../lib/types";
 import { artifactFile, urls } from "../lib/urls";
 import { EmptyState, ErrorState, FormDialog, Icon, LoadingState, Menu } from "../ui";
-import { factsOf, taskLabel } from "./models/modelFacts";
+import { factsOf, type ModelFacts, taskLabel } from "./models/modelFacts";
 import styles from "./models/models.module.css";
 import { TryIt } from "./models/TryIt";
 import { NameDialog } from "./projects";
@@ -43,7 +43,7 @@ export default function ModelPage({ modelId, project, workspace }: PageProps) {
       </div>
       <div className={styles.layout}>
         {mayEdit ? (
-          <TryIt modelId={model.id} inputKind={facts.inputKind} />
+          <TryIt modelId={model.id} inputKind={facts.inputKind} task={facts.task} />
         ) : (
           <section className="card">
             <EmptyState compact title={t("Only editors can try a model")} />
@@ -94,7 +94,7 @@ function Facts({ model, projectId, workspaceId }: FactsProps) {
   const rows: [string, React.ReactNode][] = [
     [t("Task"), taskLabel(facts.task)],
     [t("Architecture"), facts.architecture],
-    [t("Input"), facts.shape ? facts.shape.join(" × ") : facts.columns.slice(0, 12).join(", ")],
+    [t("Input"), inputOf(facts)],
     [t("Classes"), facts.labels.slice(0, 20).join(", ")],
     ...Object.entries(facts.metrics).map(([name, value]): [string, string] => [
       t(name.replaceAll("_", " ")),
@@ -133,6 +133,13 @@ function Facts({ model, projectId, workspaceId }: FactsProps) {
       </div>
     </section>
   );
+}
+
+function inputOf({ inputKind, shape, columns, length }: ModelFacts): string {
+  if (inputKind === "tokens") {
+    return length === null ? t("Text") : t("Text of up to {count} tokens", { count: length });
+  }
+  return shape ? shape.join(" × ") : columns.slice(0, 12).join(", ");
 }
 
 function Fact({ name, value }: { name: string; value: React.ReactNode }) {

@@ -9,7 +9,7 @@ import { loadPreview } from "./previews";
 const FigurePreview = lazy(() => import("./FigurePreview"));
 
 /** Kinds worth a picture, the most telling first. Metrics are on the foot of the card already. */
-const SHOWN = ["figure", "predictions", "images", "table", "dataset"];
+const SHOWN = ["figure", "predictions", "images", "text", "table", "dataset"];
 
 function pick(outputs: Readonly<Record<string, OutputJson>> | undefined): string | null {
   const shown = Object.values(outputs ?? {}).filter((output) => output.preview && SHOWN.includes(output.kind));
@@ -43,6 +43,8 @@ function PreviewBody({ preview }: { preview: Preview }) {
       return <ImagesPreview preview={preview} />;
     case "table":
       return <TablePreview preview={preview} />;
+    case "texts":
+      return <TextsPreview preview={preview} />;
     case "figure":
       return (
         <div className="block-preview block-figure">
@@ -74,6 +76,31 @@ function ImagesPreview({ preview }: { preview: Extract<Preview, { kind: "images"
         ))}
       </div>
       <div className="block-preview-note">{t("{count} images", { count: preview.total })}</div>
+    </div>
+  );
+}
+
+function TextsPreview({ preview }: { preview: Extract<Preview, { kind: "texts" }> }) {
+  return (
+    <div className="block-preview">
+      <ul className="block-texts" translate="no">
+        {preview.items.slice(0, 3).map((item, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: the texts of one artifact never change order
+          <li key={index} title={item.text}>
+            {(item.predicted ?? item.label) && (
+              <b
+                data-wrong={
+                  (item.predicted !== undefined && !!item.label && item.predicted !== item.label) || undefined
+                }
+              >
+                {item.predicted ?? item.label}
+              </b>
+            )}
+            {item.text}
+          </li>
+        ))}
+      </ul>
+      <div className="block-preview-note">{t("{count} texts", { count: preview.total })}</div>
     </div>
   );
 }

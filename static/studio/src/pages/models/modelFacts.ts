@@ -8,6 +8,8 @@ export interface ModelFacts {
   inputKind: string;
   shape: number[] | null;
   columns: string[];
+  /** Tokens that a text may have. */
+  length: number | null;
   labels: string[];
   metrics: Record<string, number>;
 }
@@ -30,11 +32,25 @@ export function factsOf(model: RegisteredModel): ModelFacts {
     inputKind: String(input.kind ?? ""),
     shape: Array.isArray(input.shape) ? (input.shape as number[]) : null,
     columns: columns.map((column) => (isObject(column) ? String(column.name) : String(column))),
+    length: typeof input.length === "number" ? input.length : null,
     labels: Array.isArray(spec.labels) ? spec.labels.map(String) : [],
     metrics: { ...numbersOf(model.metrics), ...numbersOf(model.model?.metrics) },
   };
 }
 
 export function taskLabel(task: string): string {
-  return task === "classification" ? t("Classification") : task === "regression" ? t("Regression") : task || "–";
+  switch (task) {
+    case "classification":
+      return t("Classification");
+    case "regression":
+      return t("Regression");
+    case "language_model":
+      return t("Language model");
+    case "masked_lm":
+      return t("Masked language model");
+    case "reconstruction":
+      return t("Reconstruction");
+    default:
+      return task || "–";
+  }
 }

@@ -13,6 +13,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any, Literal
 import deepseek
 from deepseek.errors import DeepSeekError
 from deepseek.services import checks, programs
+from deepseek.services.devices import device_lines
 from deepseek.services.home import Home
 from deepseek.services.redis import answers, find_redis
 
@@ -44,12 +46,15 @@ class Finding:
         What was found.
     hint
         What to do.
+    details
+        The same for programs, where there are numbers.
     """
 
     level: Literal["ok", "warning", "error"]
     what: str
     text: str
     hint: str | None = None
+    details: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -58,7 +63,7 @@ class Finding:
 
 def examine(home: Home) -> Iterator[Finding]:
     """Ask everything, in the order in which a person would want to know."""
-    for question in (python, names, ninja_clash, packages, torch, redis, sandbox, front_end, node, compiler):
+    for question in (python, names, ninja_clash, packages, devices, redis, sandbox, front_end, node, compiler):
         yield from question()
     for look in (disk, database, running):
         yield from look(home)
@@ -125,28 +130,16 @@ def packages() -> Iterator[Finding]:
         yield Finding("ok", "Packages", ", ".join(f"{name} {version}" for name, version in found.items()))
 
 
-def torch() -> Iterator[Finding]:
-    """Devices that PyTorch can use."""
-    code = (
-        "import torch, json; gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]; "
-        "print(json.dumps([torch.__version__, gpus, torch.get_num_threads()]))"
-    )
-    answer = _ask(code, timeout_s=90)
-    if answer is None:
+def devices() -> Iterator[Finding]:
+    """What models can compute on, and how fast each precision is (measured in a few seconds, and remembered)."""
+    answer = _call([sys.executable, "-m", "engine.compute.report"], timeout_s=180)
+    try:
+        report = json.loads(answer or "")
+    except ValueError:
         yield Finding("error", "Devices", "PyTorch cannot be imported", "Run `make install`.")
         return
-    version, gpus, threads = json.loads(answer)
-    if gpus:
-        yield Finding("ok", "Devices", f"PyTorch {version} with {', '.join(gpus)}")
-    elif any(Path("/dev").glob("nvidia[0-9]*")):
-        yield Finding(
-            "warning",
-            "Devices",
-            f"There is an NVIDIA GPU but PyTorch {version} cannot use it",
-            "Install a build for your CUDA: set TORCH_INDEX, delete .venv and run `make install`.",
-        )
-    else:
-        yield Finding("ok", "Devices", f"PyTorch {version} on the CPU with {threads} threads; no GPU")
+    for level, text, hint, details in device_lines(report):
+        yield Finding(level, "Devices", text, hint, details)
 
 
 def redis() -> Iterator[Finding]:
@@ -213,8 +206,16 @@ def compiler() -> Iterator[Finding]:
     found = next(
         (name for name in (os.environ.get("CXX"), "c++", "g++", "clang++") if name and shutil.which(name)), None
     )
-    if found:
+    headers = Path(sysconfig.get_paths()["include"]) / "Python.h"
+    if found and headers.is_file():
         yield Finding("ok", "Compiler", f"{found}: torch.compile can be used")
+    elif found:
+        yield Finding(
+            "warning",
+            "Compiler",
+            f"{found} is here but the headers of Python are not: torch.compile is not available",
+            "Only needed for compiled training (Debian and Ubuntu: apt-get install python3-dev).",
+        )
     else:
         yield Finding(
             "warning",

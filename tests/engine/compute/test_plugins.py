@@ -145,3 +145,18 @@ class Abacus(PlugIn):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: abacus\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[deepseek.backends]\nabacus = abacus:Abacus\n")
+
+
+def test_the_report_looks_at_each_kind_of_device_in_a_process_of_its_own(tmp_path):
+    code = """
+import json, sys
+from engine.compute.report import report
+print(json.dumps([report(measure=False), "torch" in sys.modules]))
+"""
+    kinds, has_torch = json.loads(python(code, DEEPSEEK_HOME=str(tmp_path)))
+    found = {kind["type"]: kind for kind in kinds}
+    assert found["cpu"]["devices"][0]["precisions"] == ["bf16", "fp32"]
+    assert [device["name"] for device in found["npu"]["devices"]] == ["npu:0"]
+    assert found["npu"]["tested"] is False
+    assert "torch_xla" in found["xla"]["missing"]
+    assert not has_torch

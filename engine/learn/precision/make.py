@@ -52,7 +52,7 @@ def make_controller(
     ...     "adaptive", layer, torch.device("cpu"), lambda *a, **_: said.append(a[2]), chosen="bf16"
     ... )
     >>> controller.rung.name, layer.weight.dtype, said
-    ('bf16', torch.float32, ['The weights come in {dtype}: they are trained in fp32'])
+    ('bf16', torch.float32, ['The weights come in {dtype}: they are trained in fp32', 'Computing in {to}'])
     """
     options = options or PrecisionOptions()
     low = low_weights(module)
@@ -65,9 +65,9 @@ def make_controller(
         return PrecisionController([fixed], fixed, device, options=_fixed(options), decide=decide, anywhere=anywhere)
     start = rung(chosen, device)
     ladder = _ladder(device, start, native)
-    return PrecisionController(
-        ladder, start if start in ladder else ladder[0], device, options=options, decide=decide, anywhere=anywhere
-    )
+    if len(ladder) > 1:
+        explain.started(decide, ladder[0].name, [candidate.name for candidate in ladder])
+    return PrecisionController(ladder, ladder[0], device, options=options, decide=decide, anywhere=anywhere)
 
 
 def _ladder(device: torch.device, start: Rung, native: torch.dtype | None) -> list[Rung]:

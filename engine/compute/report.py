@@ -27,7 +27,7 @@ def report(measure: bool = True) -> list[dict[str, Any]]:
     -------
     list of dict
         ``type``, ``title``, ``plugin``, ``tested``, ``missing`` (what is lacking, or None), ``devices`` (each with
-        ``name, title, units, threads, memory_mib, precisions, speeds``) and ``problem`` (why it could not be looked at).
+        ``name, title, units, threads, memory_mib, precisions, speeds``) and ``problem`` (why it is unknown).
     """
     return [_entry(backend, measure) for backend in backends()]
 

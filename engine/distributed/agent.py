@@ -97,7 +97,7 @@ class Agent(LocalElasticAgent):
         return self.pids
 
     def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
-        for hung in self._watch.hung(self.pids):
+        for hung in [] if self._hung else self._watch.hung(self.pids):
             self._hung[hung.local_rank] = hung
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pids[hung.local_rank], signal.SIGKILL)

@@ -177,8 +177,9 @@ class Watch:
 
 
 WAITING = None
-_LIBRARY = ("/torch/", "/engine/learn/", "/engine/compute/", "/engine/distributed/", "<frozen")
-_COMMON = ("/torch/distributed/", "/torch/autograd/", "/engine/compute/world.py")
+_ENGINE = str(Path(__file__).parents[1])
+_LIBRARY = ("/torch/", *(f"{_ENGINE}/{room}/" for room in ("learn", "compute", "distributed")), "<frozen")
+_COMMON = ("/torch/distributed/", "/torch/autograd/", f"{_ENGINE}/compute/world.py")
 
 
 def where_in(stack: str) -> str | None:

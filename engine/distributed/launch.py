@@ -264,8 +264,10 @@ class _Launch:
         from engine.distributed.agent import Agent
         from engine.distributed.health import Watch
 
-        # It would tell the person that it leaves signals alone on this thread, as it shall.
-        logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
+        # What it has to say is said as decisions of the run.
+        for name in list(logging.root.manager.loggerDict):
+            if name.startswith("torch.distributed.elastic"):
+                logging.getLogger(name).setLevel(logging.CRITICAL)
         nodes = self.job.nodes
         rendezvous = registry.get_rendezvous_handler(
             RendezvousParameters(

@@ -86,7 +86,7 @@ fi; \
 endef
 
 $(STAMPS)/install: pyproject.toml constraints.txt deploy/install.py
-	$(INSTALL) build,pretrained
+	$(INSTALL) build,compress,pretrained
 	@mkdir -p $(@D) && touch $@
 
 $(STAMPS)/install-dev: $(STAMPS)/install

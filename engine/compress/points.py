@@ -1,0 +1,73 @@
+"""Where a network's values are rounded, so that an integer runtime computes it in whole numbers from end to end.
+
+Called by the quantisers. Every value that a convolution, a linear layer or a sum reads or makes gets a scale; a ReLU is
+part of what makes its input, so the value is rounded behind it. Layers that a caller leaves out stay in floats, and so
+do the values that only they touch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import torch
+from torch import fx, nn
+from torch.nn import functional
+
+from engine.compress.graph import WEIGHTED, is_addition, layer_of
+
+RECTIFIERS = (nn.ReLU, nn.ReLU6)
+RECTIFYING = (torch.relu, functional.relu, functional.relu6, "relu", "relu_")
+SAME_RANGE = (nn.MaxPool1d, nn.MaxPool2d, nn.Identity, nn.Flatten, nn.Dropout)
+"""Layers whose outputs are inputs: they keep the scale."""
+
+
+def rounded_values(graph: fx.GraphModule, kept: Collection[str] = ()) -> list[fx.Node]:
+    """Nodes whose value gets a scale, in order.
+
+    Parameters
+    ----------
+    kept
+        Names of layers that stay in floats.
+
+    Examples
+    --------
+    >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 1))
+    >>> [node.name for node in rounded_values(fx.symbolic_trace(net))]
+    ['input_1', '_1', '_2']
+    """
+    integer = [node for node in graph.graph.nodes if is_integer(graph, node, kept)]
+    places: dict[fx.Node, None] = {}
+    for node in integer:
+        for value in node.all_input_nodes:
+            places[origin(graph, value)] = None
+        places[_behind_rectifier(graph, node)] = None
+    order = {node: number for number, node in enumerate(graph.graph.nodes)}
+    return sorted(places, key=order.__getitem__)
+
+
+def is_integer(graph: fx.GraphModule, node: fx.Node, kept: Collection[str]) -> bool:
+    """True when a node is to be computed in whole numbers."""
+    if isinstance(layer_of(graph, node), WEIGHTED):
+        return str(node.target) not in kept
+    return is_addition(node) and len(node.all_input_nodes) == 2
+
+
+def origin(graph: fx.GraphModule, value: fx.Node) -> fx.Node:
+    """Where the scale of a value comes from: before layers that only pick or reshape."""
+    while isinstance(layer_of(graph, value), SAME_RANGE):
+        value = value.all_input_nodes[0]
+    return value
+
+
+def _behind_rectifier(graph: fx.GraphModule, node: fx.Node) -> fx.Node:
+    users = list(node.users)
+    if len(users) == 1 and is_rectifier(graph, users[0]):
+        return users[0]
+    return node
+
+
+def is_rectifier(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """True for ReLU in any form."""
+    if isinstance(layer_of(graph, node), RECTIFIERS):
+        return True
+    return node.op in ("call_function", "call_method") and node.target in RECTIFYING

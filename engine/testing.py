@@ -36,6 +36,7 @@ from engine.text import packed, padded, train_tokenizer
 
 CLASSES = ["left", "middle", "right"]
 COUNT = 24
+FROM_TRAINED = ("train.transfer", "train.finetune")
 LANGUAGE = ("train.language_model", "evaluate.language_model", "predict.generate")
 DECODER = {"hidden_size": 16, "layers": 1, "heads": 2, "intermediate_size": 32}
 VERSE = "the cat sat on the mat and the dog sat by the door while the rain fell on the roof"
@@ -62,7 +63,7 @@ def sample(kind: str, store: ArtifactStore, *, block: str = "", port: str = "") 
         return _regression(kind, store, block)
     if block in LANGUAGE:
         return _language(kind, store, block)
-    if kind == "model" and block.startswith("train."):
+    if kind == "model" and block.startswith("train.") and block not in FROM_TRAINED:
         return untrained(store)
     return _MAKERS[kind](store)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any, Literal
 
 from engine.learn.options import TrainingOptions
@@ -211,7 +212,8 @@ class TrainingParams(BlockParams):
 
     def options(self, **more: Any) -> TrainingOptions:
         """The same, as the training loop takes it."""
-        return TrainingOptions(**{**self.model_dump(exclude=_NOT_OPTIONS), **more})
+        known = {field.name for field in fields(TrainingOptions)}
+        return TrainingOptions(**{**self.model_dump(include=known, exclude=_NOT_OPTIONS), **more})
 
     @property
     def left_open(self) -> list[str]:

@@ -73,7 +73,7 @@ class BertConfig(ModelConfig):
         return [field for field in needed if getattr(self, field) is None]
 
 
-@architecture("bert", config=BertConfig, inputs=("tokens",), head=("classifier.", "cls."))
+@architecture("bert", config=BertConfig, inputs=("tokens",), head=("classifier.", "cls.", "bert.pooler."))
 def bert(config: BertConfig) -> nn.Module:
     """Layers of self-attention and feed-forward, normalised after each.
 

@@ -117,7 +117,7 @@ def test_a_masked_language_model_becomes_a_classifier_with_the_same_body():
     from engine.runtime.models import load_weights
 
     words = made("bert", task="masked_lm", **BERT)
-    classifier = made("bert", task="classification", num_classes=2, pooling="mean", **BERT)
+    classifier = made("bert", task="classification", num_classes=2, **BERT)
     load_weights(classifier, words.state_dict(), "bert", fresh_head=True)
     assert torch.equal(classifier.bert.embeddings.word_embeddings.weight, words.bert.embeddings.word_embeddings.weight)
 

@@ -83,7 +83,7 @@ def choose(
     if key is None or len(kinds) < 2 or budget(1.0, steps, len(kinds)) is None:
         return _within(plan, Choice())
     device = data.examples.device
-    trials = _Trials(plan, module, data, options)
+    trials = _Trials(module, data, options)
     step_s = _seconds(trials.make(kinds[0]), device)
     budget_s = budget(step_s, steps, len(kinds))
     assert budget_s is not None  # it depends on the number of steps alone
@@ -150,9 +150,6 @@ def _seconds(step: Callable[[], None], device: torch.device) -> float:
 class _Quiet:
     """What a step of a probe speaks to: nobody."""
 
-    def __init__(self, plan: ExecutionPlan) -> None:
-        self.plan = plan
-
     def decide(self, *said: Any, **values: Any) -> None:
         """Say nothing."""
 
@@ -163,24 +160,21 @@ class _Quiet:
 class _Trials:
     """Makes steps under a choice, on copies of the network: one for each memory format."""
 
-    def __init__(self, plan: ExecutionPlan, module: nn.Module, data: TrainingData, options: TrainingOptions) -> None:
-        self._plan, self._module, self._data, self._options = plan, module, data, options
+    def __init__(self, module: nn.Module, data: TrainingData, options: TrainingOptions) -> None:
+        self._module, self._data, self._options = module, data, options
         self._copies: dict[str, tuple[nn.Module, Optimizer]] = {}
         self._rows = torch.arange(min(options.batch_size, len(data.examples)), device=data.examples.device)
 
     def make(self, choice: Choice) -> Callable[[], None]:
         """A function that takes one step."""
         module, optimizer = self._copy(choice.memory_format)
-        quiet: Any = _Quiet(
-            self._plan.model_copy(update={"memory_format": choice.memory_format, "compile": choice.compile})
-        )
+        quiet: Any = _Quiet()
         device = self._data.examples.device
         step = Step(
             module, self._data, self._options, optimizer, quiet,
             make_controller(choice.precision, module, device, quiet.decide), find_task(self._options.task),
+            choice=choice,
         )  # fmt: skip
-        if choice.compile:
-            step.compile()
 
         def run() -> None:
             step(self._rows, 1)

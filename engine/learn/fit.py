@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from engine.artifacts import DatasetRef, MetricsRef, ModelRef, TextRef, canonical_json
 from engine.compute.plan import applied
+from engine.compute.profile import workload_key
 from engine.compute.world import ALONE, World
 from engine.datasets import open_texts
 from engine.datasets.texts import TOKENIZER
@@ -127,6 +128,15 @@ def fit_here(
             checkpoints=ShardedFolder(ctx.workdir / "checkpoints", options.checkpoint_steps, world=world),
             identity=_identity(model, dataset, validation, options, plan, ctx.seed),
             world=world,
+            plan=plan,
+            workload=workload_key(
+                spec.architecture,
+                spec.config,
+                data.examples.network_shape,
+                options.batch_size,
+                options.task,
+                plan.device,
+            ),
         )
         weights = whole(module)
     if not world.is_main:
@@ -285,6 +295,11 @@ def _data(
         make_augmentation(wanted.augmentation) if augments else None,
         task.derive(ref, training=training),
     )
+
+
+def _workload(spec: ModelSpec, data: TrainingData, options: TrainingOptions, plan: ExecutionPlan) -> str:
+    shape = data.examples.network_shape
+    return workload_key(spec.architecture, spec.config, shape, options.batch_size, options.task, plan.device)
 
 
 def _identity(

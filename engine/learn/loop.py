@@ -4,6 +4,7 @@ Called by the training blocks. It knows nothing of pipelines: it gets a network,
 speak through. What happens, in order::
 
     load the newest checkpoint, if there is one
+    choose precision, memory format and compilation (see `engine.learn.choosing`)
     for each epoch:
         order = a permutation that follows from the seed and the epoch
         for each batch of the order, from where the checkpoint stopped:
@@ -24,7 +25,6 @@ a run that was killed and resumed ends with the same weights as one that was not
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
@@ -34,21 +34,23 @@ import torch
 from torch import nn
 
 from engine.compute.world import ALONE, World
-from engine.errors import CancelledRun, InterruptedRun
+from engine.errors import CancelledRun, InterruptedRun, UserError
 from engine.learn import parallel, restore
 from engine.learn.batches import Sampler
 from engine.learn.checkpoint import CheckpointFolder
+from engine.learn.choosing import choose
 from engine.learn.ema import make_average
 from engine.learn.optimisers import make_optimizer, set_rate
 from engine.learn.options import TrainingOptions
 from engine.learn.precision import make_controller
+from engine.learn.progress import Progress
 from engine.learn.schedules import factor
 from engine.learn.state import State, TrainingData, TrainingResult
 from engine.learn.step import Step
 from engine.learn.steplog import StepLog
 from engine.learn.tasks import find_task
 from engine.learn.validation import validate
-from engine.spec import RunContext
+from engine.spec import ExecutionPlan, RunContext
 
 
 def train(
@@ -62,6 +64,8 @@ def train(
     checkpoints: CheckpointFolder | None = None,
     identity: Mapping[str, Any] | None = None,
     world: World = ALONE,
+    plan: ExecutionPlan | None = None,
+    workload: str | None = None,
 ) -> TrainingResult:
     """Train a network in place.
 
@@ -80,13 +84,22 @@ def train(
         What must be equal for a checkpoint to belong to this training.
     world
         The processes that train together; each calls this with the same network, data and options.
+    plan
+        In place of the run's.
+    workload
+        Key under which the best precision, memory format and compilation are remembered; None: nothing is measured.
 
     Raises
     ------
     UserError
-        When the loss is not a number, or a batch does not fit in memory.
+        When there is nothing to learn from, the loss is not a number, or a batch does not fit in memory.
     """
-    return _Training(module, data, options, ctx, validation, seed, checkpoints, identity or {}, world).run()
+    if len(data.examples) == 0:
+        raise UserError("The data set is empty", field="dataset", hint="Check the split or the filter before it.")
+    training = _Training(
+        module, data, options, ctx, validation, seed, checkpoints, identity or {}, world, plan or ctx.plan, workload
+    )
+    return training.run()
 
 
 class _Training:
@@ -103,6 +116,8 @@ class _Training:
         checkpoints: CheckpointFolder | None,
         identity: Mapping[str, Any],
         world: World,
+        plan: ExecutionPlan,
+        workload: str | None,
     ) -> None:
         parallel.check(options, world)
         self.world = world
@@ -110,21 +125,35 @@ class _Training:
         self.validation, self.checkpoints, self.identity = validation, checkpoints, dict(identity)
         if options.alternating_flip and self.data.augment is not None:
             self.data = replace(self.data, augment=self.data.augment.alternating())
-        if ctx.plan.memory_format == "channels_last":
+        self.sampler = Sampler(len(data.examples), options.batch_size, seed, data.examples.device)
+        self.total_steps = self.sampler.steps * options.epochs
+        self.found = None if checkpoints is None else checkpoints.load()
+        self.choice = choose(
+            plan,
+            workload if world.is_single else None,
+            module,
+            self.data,
+            options,
+            ctx,
+            self.total_steps,
+            restore.choice_of(self.found, self.identity),
+        )
+        if self.choice.memory_format == "channels_last":
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a stub without it
         self.task = find_task(options.task)
         # before the optimiser: weights that come in a lower precision are raised here
         self.precision = make_controller(
-            ctx.plan.precision,
+            plan.precision,
             module,
             next(module.parameters()).device,
             ctx.decide,
+            chosen=self.choice.precision,
             options=options.watch,
             anywhere=None if world.is_single else world.any,
         )
         self.network = parallel.Network(module, world, options.strategy)
         self.optimizer = make_optimizer(module, options)
-        self.average = make_average(module, options)
+        self.average = make_average(module, options, self.total_steps)
         self.step = Step(
             module,
             self.data,
@@ -136,15 +165,15 @@ class _Training:
             self.average,
             self.network,
             world,
+            self.choice,
         )
-        if ctx.plan.compile is True:
-            self.step.compile()
         self.log = StepLog(ctx, self.task, world)
         self.state = State()
-        self.parts = restore.Parts(module, self.optimizer, self.step, self.state, self.average, self.precision)
-        self.sampler = Sampler(len(data.examples), options.batch_size, seed, data.examples.device)
-        self.total_steps = self.sampler.steps * options.epochs
-        self._started, self._first_step, self._told, self._reported = time.monotonic(), 0, 0, 0
+        self.parts = restore.Parts(
+            module, self.optimizer, self.step, self.state, self.average, self.precision, self.choice
+        )
+        self.progress = Progress(ctx, data.examples.rate, self.sampler.steps, options.epochs)
+        self._told, self._reported = 0, 0
         self._live_metrics = getattr(module, "live_metrics", None)
         parallel.own_random(world, seed)
 
@@ -158,6 +187,8 @@ class _Training:
         except (CancelledRun, InterruptedRun):
             self._stop_here()
             raise
+        finally:
+            self._say_what_is_saved(wait=True)
         self.precision.finish(self.state.step)
         if self.state.best_weights is not None:
             self.module.load_state_dict(self.state.best_weights)
@@ -168,7 +199,6 @@ class _Training:
 
     def _epoch(self) -> None:
         state = self.state
-        started, seen_before = time.monotonic(), self.log.seen
         for rows in self.sampler.epoch(state.epoch, state.batch):
             if not self.precision.begin(state.step):
                 state.step += 1
@@ -183,6 +213,7 @@ class _Training:
             loss, outputs, targets = self.step(share, state.step, state.epoch)
             state.step += 1
             state.batch += 1
+            self.progress.saw(len(rows))
             self.log.add(state.step, loss, outputs[: share.count], targets[: share.count], rate)
             save = self.checkpoints is not None and self.checkpoints.due(state.step)
             report, save = parallel.agree(self.world, self.log.due, save)
@@ -195,9 +226,8 @@ class _Training:
             self.ctx.check_cancelled()
         if not self._goes_on(over=True):
             return
-        self.log.flush()
-        self._end_epoch((self.log.seen - seen_before) / max(1e-9, time.monotonic() - started))
-        self._report()
+        self._report(over=True)
+        self._end_epoch()
 
     def _goes_on(self, over: bool = False) -> bool:
         """False when a fault was found and the training was put back: the epoch begins anew from there."""
@@ -219,7 +249,7 @@ class _Training:
         options = self.options
         return options.learning_rate * factor(options.schedule, self.state.step, self.total_steps, options.warm_up)
 
-    def _end_epoch(self, examples_per_s: float) -> None:
+    def _end_epoch(self) -> None:
         state, log = self.state, self.log
         accuracy = log.correct / max(1, log.asked) if self.task.has_accuracy else None
         numbers = self.task.numbers("train", log.loss_sum / max(1, log.asked), accuracy)
@@ -230,9 +260,6 @@ class _Training:
         is_new, self._told = state.step > self._told, max(state.step, self._told)  # else: it was replayed
         for name, value in numbers.items() if is_new else ():
             self.ctx.metric(name, value, state.step)
-        if is_new and examples_per_s > 0:  # not when a run goes on behind the last batch of an epoch
-            name, units = self.data.examples.rate
-            self.ctx.metric(name, examples_per_s * units, state.step)
         state.history.append(numbers)
         state.epoch += 1
         state.batch = 0
@@ -261,17 +288,15 @@ class _Training:
         )
         return True
 
-    def _report(self) -> None:
+    def _report(self, over: bool = False) -> None:
         """Log what was gathered, and how far the training is."""
         self.log.flush()
+        self._say_what_is_saved()
         if self._live_metrics is not None and self.state.step > self._reported:
             self._reported = self.state.step
             for name, value in self._live_metrics().items():
                 self.ctx.metric(name, float(value), self.state.step)
-        done = self.state.step - self._first_step
-        left = self.total_steps - self.state.step
-        eta_s = (time.monotonic() - self._started) / done * left if done else None
-        self.ctx.progress(self.state.step / self.sampler.steps, self.options.epochs, "epochs", eta_s)
+        self.progress.report(self.state.step, over)
 
     def _checkpoint(self) -> None:
         if self.checkpoints is None:
@@ -279,11 +304,23 @@ class _Training:
         self.world.beat(self.state.step, "save")
         self.log.flush()
         self.log.put_sums(self.state)
-        self.checkpoints.save(restore.capture(self.parts, self.identity))
-        self.ctx.checkpoint_saved(self.state.step)
+        captured = restore.capture(self.parts, self.identity)
+        if self.world.is_single:
+            self.checkpoints.save_beside(captured)
+        else:
+            self.checkpoints.save(captured)
+            self.ctx.checkpoint_saved(self.state.step)
+
+    def _say_what_is_saved(self, wait: bool = False) -> None:
+        if self.checkpoints is None:
+            return
+        if wait:
+            self.checkpoints.wait()
+        for step in self.checkpoints.newly_complete():
+            self.ctx.checkpoint_saved(step)
 
     def _resume(self) -> None:
-        found = None if self.checkpoints is None else self.checkpoints.load()
+        found, self.found = self.found, None
         for name in self.checkpoints.skipped if self.checkpoints else ():
             self.ctx.warn("The checkpoint {name} is damaged; an older one is taken", name=name)
         if found is None:
@@ -298,7 +335,7 @@ class _Training:
         restore.apply(found, self.parts)
         state = self.state
         self.log.take_sums(state)
-        self._first_step = state.step
+        self.progress.begin(state.step)
         self.ctx.log("Going on from step {step}, epoch {epoch}", step=state.step, epoch=state.epoch + 1)
 
     def _result(self) -> TrainingResult:

@@ -20,8 +20,9 @@ from engine.learn.ema import Average
 from engine.learn.parallel import on_cpu
 from engine.learn.precision import PrecisionController
 from engine.learn.state import State, Weights
-from engine.learn.step import Partial, Step
+from engine.learn.step import PLAIN, Partial, Step
 from engine.learn.steplog import StepLog
+from engine.spec.context import Choice
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Parts:
     state: State
     average: Average | None = None
     precision: PrecisionController | None = None
+    choice: Choice = PLAIN
 
     @property
     def device(self) -> torch.device:
@@ -68,7 +70,7 @@ def _partial(step: Step) -> dict[str, Tensor]:
 def capture(parts: Parts, identity: dict[str, Any]) -> Checkpoint:
     """Everything that changes, copied to the CPU."""
     training = {**parts.state.to_json(), "part_size": parts.step.part_size}
-    state: dict[str, Any] = {"training": training, "identity": identity}
+    state: dict[str, Any] = {"training": training, "identity": identity, "choice": parts.choice.model_dump()}
     changing = tensors(parts)
     if parts.precision is not None:
         state["precision"] = parts.precision.state_dict()
@@ -115,6 +117,13 @@ class Frozen:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Frozen:
         return self
+
+
+def choice_of(checkpoint: Checkpoint | None, identity: Mapping[str, Any]) -> Choice | None:
+    """What a checkpoint of this training began with; a run that goes on does not measure again."""
+    if checkpoint is None or differences(checkpoint, identity):
+        return None
+    return Choice.model_validate(checkpoint.state["choice"])
 
 
 def differences(checkpoint: Checkpoint, identity: Mapping[str, Any]) -> str:

@@ -41,6 +41,9 @@ from engine.learn.precision import PrecisionController
 from engine.learn.state import TrainingData
 from engine.learn.tasks import Task
 from engine.spec import RunContext
+from engine.spec.context import Choice
+
+PLAIN = Choice()
 
 
 class Taken(NamedTuple):
@@ -92,6 +95,7 @@ class Step:
         average: Average | None = None,
         network: Network | None = None,
         world: World = ALONE,
+        choice: Choice = PLAIN,
     ) -> None:
         self.module, self.data, self.options, self.optimizer = module, data, options, optimizer
         self.ctx, self.precision, self.task, self.loss = ctx, precision, task, task.loss(options)
@@ -102,9 +106,11 @@ class Step:
         self._device = next(module.parameters()).device
         self._mix = make_mixing(options.mixup, options.cutmix)
         self.forward: Callable[[Tensor], Tensor] = self.network.call
-        self._compiled: Callable[[Tensor], Tensor] | None = None
+        # of one size: batches of another size than most go through the network as it is
+        self._compiled = torch.compile(self.forward, dynamic=False) if choice.compile else None
         self._extra_loss: Callable[[], Tensor] | None = getattr(module, "extra_loss", None)
-        self._channels_last = ctx.plan.memory_format == "channels_last"
+        self._channels_last = choice.memory_format == "channels_last"
+        self._labels_fit = task.name != "classification"
 
     def __call__(self, rows: Tensor | Share, number: int, epoch: int = 0) -> Taken:
         """Take one step.
@@ -171,6 +177,8 @@ class Step:
         with self.network.parts_of_a_step(last), self.precision.autocast():
             outputs = self._network(inputs if mixed is None else mixed.inputs)
         outputs = outputs.float()
+        if not self._labels_fit:
+            self._check_labels(outputs)
         loss = self.loss(outputs, targets)
         if mixed is not None:
             loss = torch.lerp(self.loss(outputs, mixed.others), loss, mixed.share)
@@ -181,14 +189,24 @@ class Step:
         self.precision.backward(loss)
         return loss.detach(), outputs.detach()
 
-    def compile(self) -> None:
-        """Compile the network at the first step; batches of another size than most go through it as it is."""
-        self._compiled = torch.compile(self.forward, dynamic=False)
-
     def _network(self, inputs: Tensor) -> Tensor:
         if self._compiled is None or len(inputs) != self.part_size:
             return self.forward(inputs)
         return self._compiled(inputs)
+
+    def _check_labels(self, outputs: Tensor) -> None:
+        """Once: a label without an output stops a GPU for good, so it is found before the first loss."""
+        labels = self.data.targets
+        if labels is not None and not (int(labels.min()) >= 0 and int(labels.max()) < outputs.shape[1]):
+            raise UserError(
+                "The labels go from {low} to {high}, and the model tells {classes} classes apart",
+                field="dataset",
+                hint="Labels count from 0 to the number of classes minus one.",
+                low=int(labels.min()),
+                high=int(labels.max()),
+                classes=outputs.shape[1],
+            )
+        self._labels_fit = True
 
     def _parts(self, share: Share) -> int:
         """Into how many parts a batch is cut; as many on every process."""

@@ -202,4 +202,4 @@ def test_a_checkpoint_holds_no_pickle(tmp_path):
     files = {p.name for p in (tmp_path / "checkpoints").rglob("*") if p.is_file()}
     assert files == {"latest", "tensors.safetensors", "state.json", "manifest.json"}
     state = json.loads(next((tmp_path / "checkpoints").glob("step-*/state.json")).read_text())
-    assert set(state) == {"training", "identity", "precision"}
+    assert set(state) == {"training", "identity", "precision", "choice"}

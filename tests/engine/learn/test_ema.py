@@ -43,7 +43,7 @@ def test_the_average_follows_the_weights_as_by_hand():
     layer = nn.Linear(1, 1, bias=False)
     values = [1.0, 5.0, -2.0, 4.0, 8.0, 0.5]
     nn.init.constant_(layer.weight, values[0])
-    average = Average(layer, "ema", decay=0.75, every=1)
+    average = Average(layer, "ema", decay=0.75, every=1, total=9)
     expected = values[0]
     for step, value in enumerate(values[1:], 1):
         nn.init.constant_(layer.weight, value)
@@ -56,7 +56,7 @@ def test_the_average_follows_the_weights_as_by_hand():
 def test_an_update_every_few_steps_keeps_as_much_as_one_in_each():
     layer = nn.Linear(1, 1, bias=False)
     nn.init.constant_(layer.weight, 0.0)
-    every = {n: Average(layer, "ema", decay=0.99, every=n) for n in (1, 5)}
+    every = {n: Average(layer, "ema", decay=0.99, every=n, total=9) for n in (1, 5)}
     nn.init.constant_(layer.weight, 1.0)
     for step in range(1001, 1051):
         for average in every.values():
@@ -69,7 +69,7 @@ def test_an_update_every_few_steps_keeps_as_much_as_one_in_each():
 def test_lookahead_sets_the_network_back_to_the_average():
     layer = nn.Linear(1, 1, bias=False)
     nn.init.constant_(layer.weight, 0.0)
-    average = Average(layer, "lookahead", decay=0.5, every=2)
+    average = Average(layer, "lookahead", decay=0.5, every=2, total=2)
     nn.init.constant_(layer.weight, 1.0)
     average.update(1)
     assert layer.weight.item() == 1.0
@@ -117,4 +117,4 @@ def test_a_resumed_run_goes_on_with_its_average(tmp_path, averaging, at):
 
 
 def test_no_average_is_made_where_none_is_asked_for():
-    assert make_average(network(), TrainingOptions()) is None
+    assert make_average(network(), TrainingOptions(), 9) is None

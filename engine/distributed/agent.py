@@ -96,6 +96,14 @@ class Agent(LocalElasticAgent):
         self.ranks = {worker.local_rank: worker.global_rank for worker in worker_group.workers}
         return self.pids
 
+    def _shutdown(self, death_sig: signal.Signals = signal.SIGTERM, timeout: int = 5) -> None:
+        super()._shutdown(death_sig, timeout)
+        # PyTorch leaves the log files of processes open that ended by themselves.
+        for handler in getattr(self._pcontext, "subprocess_handlers", {}).values():
+            for stream in (handler._stdout, handler._stderr):
+                if stream is not None:
+                    stream.close()
+
     def _monitor_workers(self, worker_group: WorkerGroup) -> RunResult:
         for hung in [] if self._hung else self._watch.hung(self.pids):
             self._hung[hung.local_rank] = hung

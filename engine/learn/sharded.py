@@ -149,7 +149,7 @@ def _write_part(temporary: Path, checkpoint: Checkpoint, world: World) -> None:
         for name, tensor in checkpoint.tensors.items()
         if world.is_main or name in checkpoint.offsets or name.startswith("random.")
     }
-    mine = {name: tensor for name, tensor in mine.items() if tensor.numel() or world.is_main}
+    mine = {name: tensor for name, tensor in mine.items() if tensor.numel() or name not in checkpoint.offsets}
     file = f"tensors-{world.rank:05d}.safetensors"
     save_file(mine, temporary / file)
     table = {}

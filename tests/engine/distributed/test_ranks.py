@@ -69,7 +69,7 @@ def test_a_killed_rank_is_named_and_the_training_ends_as_if_nothing_had_happened
     assert "was ended by SIGKILL" in decision["said"]
     # step 8 was the last checkpoint: what it redid was not logged twice
     assert any("Going on from step 8" in line for line in ctx.lines)
-    assert [step for step, _ in ctx.series("loss")] == list(range(1, result["metrics"]["steps"].__int__() + 1))
+    assert [step for step, _ in ctx.series("loss")] == list(range(1, int(result["metrics"]["steps"]) + 1))
 
 
 @pytest.mark.slow

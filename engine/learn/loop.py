@@ -128,15 +128,9 @@ class _Training:
         self.sampler = Sampler(len(data.examples), options.batch_size, seed, data.examples.device)
         self.total_steps = self.sampler.steps * options.epochs
         self.found = None if checkpoints is None else checkpoints.load()
-        self.choice = choose(
-            plan,
-            workload if world.is_single else None,
-            module,
-            self.data,
-            options,
-            ctx,
-            self.total_steps,
-            restore.choice_of(self.found, self.identity),
+        earlier = restore.choice_of(self.found, self.identity)
+        self.choice = parallel.same_choice(
+            world, lambda: choose(plan, workload, module, self.data, options, ctx, self.total_steps, earlier)
         )
         if self.choice.memory_format == "channels_last":
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a stub without it

@@ -25,6 +25,7 @@ from engine.errors import CancelledRun, InterruptedRun, UserError
 from engine.learn.checkpoint import Checkpoint
 from engine.learn.options import TrainingOptions
 from engine.learn.sharded import Pieces
+from engine.spec.context import Choice
 
 if TYPE_CHECKING:
     from engine.learn.restore import Parts
@@ -34,6 +35,7 @@ BYTES_A_WEIGHT = 16
 SHARE_OF_MEMORY = 0.5
 SHARD_FROM = 100_000
 """Weights of a layer that is worth a message of its own."""
+RUNGS = ("fp32", "tf32", "bf16", "fp16")
 STOP_CODES: dict[int, type[CancelledRun]] = {1: CancelledRun, 2: InterruptedRun}
 
 
@@ -146,6 +148,20 @@ def agree(world: World, *flags: bool) -> tuple[bool, ...]:
     if stop:
         raise STOP_CODES[stop]
     return tuple(map(bool, said))
+
+
+def same_choice(world: World, choose: Callable[[], Choice]) -> Choice:
+    """What rank 0 chose by its clock, on all; the others wait for it."""
+    if world.is_single:
+        return choose()
+    chosen = choose() if world.is_main else Choice()
+    layouts = ("contiguous", "channels_last")
+    rung, layout, compiles = world.lead(
+        RUNGS.index(chosen.precision), layouts.index(chosen.memory_format), int(chosen.compile)
+    )
+    return Choice.model_validate(
+        {"precision": RUNGS[rung], "memory_format": layouts[layout], "compile": bool(compiles)}
+    )
 
 
 def whole(module: nn.Module) -> dict[str, Tensor]:

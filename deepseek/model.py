@@ -136,6 +136,8 @@ class Model:
         batch_size: int | None = None,
         learning_rate: float | None = None,
         device: str | None = None,
+        devices: int | None = None,
+        nodes: int | None = None,
         threads: int | None = None,
         seed: int | None = None,
         show: bool | Sink = True,
@@ -156,6 +158,12 @@ class Model:
             As everywhere; what is left out has the default of the training block.
         device
             ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
+        devices
+            Processes that train together, one for each GPU; on the CPU they share its threads. The batches and their
+            order are those of one process. A process that dies or hangs is named and replaced, and all go on from the
+            last checkpoint.
+        nodes
+            Machines that train together, ``devices`` processes on each: in the studio, whose workers are the machines.
         threads
             CPU threads; all by default.
         seed
@@ -171,7 +179,10 @@ class Model:
             Its last numbers and its curves.
         """
         type_ = f"train.{_trainer(dataset)}"
-        given = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, **params}
+        given = {
+            "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate,
+            "devices": devices, "nodes": nodes, **params,
+        }  # fmt: skip
         watching = dataset.validation if validation is None else validation.test
         made = pipeline.step(
             "train",

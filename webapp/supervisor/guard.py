@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import resource
 import signal
+import socket
+import struct
 import sys
 import time
 from typing import Any
@@ -20,6 +23,8 @@ from typing import Any
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
+SIOCSIFFLAGS = 0x8914
+IFF_UP, IFF_RUNNING = 0x1, 0x40
 CLONE_NEWNET = 0x40000000
 CLONE_NEWIPC = 0x08000000
 
@@ -74,12 +79,19 @@ def _watch(argv: list[str], settings: dict[str, Any]) -> int:
 
 def _become(libc: ctypes.CDLL, uid: int | None) -> None:
     # Best effort: only a capable parent may do this, and probe() reports whether it worked.
-    libc.unshare(CLONE_NEWNET | CLONE_NEWIPC)
+    if libc.unshare(CLONE_NEWNET | CLONE_NEWIPC) == 0:
+        _raise_loopback()
     if uid is not None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def _raise_loopback() -> None:
+    """Let processes of the run reach each other, as inside bubblewrap; there is nothing else to reach."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP | IFF_RUNNING))
 
 
 def _kill_descendants() -> None:

@@ -26,6 +26,7 @@ from engine.graph import Document, Problem, apply_operations, arrange, parse_doc
 from engine.graph.lookup import Catalog, find_block, fits
 from engine.graph.validate import errors_in
 from engine.home import home
+from engine.resources import is_here as has_resource
 from engine.run.cache import Cache, Hit, LocalCache, Lookup, NoCache
 from engine.run.doors import (
     load_bundle,
@@ -79,6 +80,7 @@ __all__ = [
     "execute",
     "find_block",
     "fits",
+    "has_resource",
     "hash_file",
     "home",
     "is_manifest",

@@ -80,6 +80,11 @@ def locate(name: str) -> Path | None:
     return None
 
 
+def is_here(name: str) -> bool:
+    """True when the resource needs no network."""
+    return locate(name) is not None
+
+
 def missing(name: str) -> UserError:
     """The error for a resource that is not here and cannot be fetched: it says what to do."""
     resource = get(name)

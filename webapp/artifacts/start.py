@@ -15,6 +15,8 @@ from webapp.pipelines.models import Pipeline
 
 COLUMN_PX, ROW_PX = 320, 420
 VERY_FEW_ROWS, FEW_ROWS = 500, 4_000
+FEW_PHOTOS, PHOTO_SIDE_PX = 3_000, 96
+PHOTO_WEIGHTS = "efficientnet_lite0_imagenet"
 Steps = list[dict[str, Any]]
 
 
@@ -74,6 +76,35 @@ def _schedule(row: DataFile) -> dict[str, Any]:
 
 
 def _images(row: DataFile) -> Steps:
+    return _photos(row) if _are_few_photos(row) and bridge.has_resource(PHOTO_WEIGHTS) else _small_images(row)
+
+
+def _are_few_photos(row: DataFile) -> bool:
+    """True for photographs, of which there are too few to learn from nothing, and few enough to look at each."""
+    inspection = row.inspection or {}
+    sizes = (inspection.get("detected") or {}).get("sizes") or {}
+    large = sum(number for size, number in sizes.items() if min(map(int, size.split(" x "))) >= PHOTO_SIDE_PX)
+    return int(inspection.get("count") or 0) <= FEW_PHOTOS and 2 * large > sum(sizes.values())
+
+
+def _photos(row: DataFile) -> Steps:
+    reading = {"file": row.digest, "size": 224, "colour": "rgb"}
+    return [
+        _add("data", "data.image_folder", 0, 0, reading, row.name),
+        _add("split", "data.split", 1, 0),
+        _add("model", "model.efficientnet_lite0", 1, 1, {"weights": "public"}),
+        _add("train", "train.transfer", 2, 0),
+        _add("evaluate", "evaluate.classifier", 3, 0),
+        _wire("data.dataset", "split.dataset"),
+        _wire("split.train", "train.dataset"),
+        _wire("split.validation", "train.validation"),
+        _wire("model.model", "train.model"),
+        _wire("train.model", "evaluate.model"),
+        _wire("split.test", "evaluate.dataset"),
+    ]
+
+
+def _small_images(row: DataFile) -> Steps:
     return [
         _add("data", "data.image_folder", 0, 0, {"file": row.digest}, row.name),
         _add("split", "data.split", 1, 0),

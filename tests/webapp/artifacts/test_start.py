@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.webapp.support import Caller, make_artifact
+from webapp import bridge
 from webapp.artifacts.models import DataFile
 
 pytestmark = pytest.mark.django_db
@@ -16,7 +17,9 @@ pytestmark = pytest.mark.django_db
 def start(people: Any, tmp_path: Any) -> Any:
     """Ask for a pipeline on a file of some kind."""
 
-    def ask(kind: str, body: dict[str, Any], status: str = "ready", **options: Any) -> tuple[int, Any]:
+    def ask(
+        kind: str, body: dict[str, Any], status: str = "ready", seen: dict[str, Any] | None = None, **options: Any
+    ) -> tuple[int, Any]:
         file = make_artifact(people.workspace, tmp_path, content=b"age,city\n1,A\n")
         row = DataFile.objects.create(
             project=people.project,
@@ -27,7 +30,7 @@ def start(people: Any, tmp_path: Any) -> Any:
             kind=kind,
             status=status,
             options=options,
-            inspection={"columns": [{"name": "age"}, {"name": "city"}], "options": {}},
+            inspection={"columns": [{"name": "age"}, {"name": "city"}], "options": {}, **(seen or {})},
         )
         return Caller(people.editor)("POST", f"/data/{row.pk.hex}/pipeline", body)
 
@@ -53,6 +56,26 @@ def test_the_pipeline_can_be_run_as_it_is(
     assert blocks <= {block["type"] for block in found["document"]["blocks"].values()}
     assert set(found["document"]["layout"]["positions"]) == set(found["document"]["blocks"])
     assert found["name"] == "people"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "count", "is_here", "chosen"),
+    [
+        ({"640 x 480": 140, "32 x 32": 10}, 150, True, "train.transfer"),
+        ({"640 x 480": 140, "32 x 32": 10}, 150, False, "train.classifier"),
+        ({"28 x 28": 150}, 150, True, "train.classifier"),
+        ({"640 x 480": 2000}, 60_000, True, "train.classifier"),
+    ],
+)
+def test_few_photos_learn_from_a_network_that_knows_photos_when_its_weights_are_here(
+    people: Any, start: Any, monkeypatch: Any, sizes: dict[str, int], count: int, is_here: bool, chosen: str
+) -> None:
+    monkeypatch.setattr(bridge, "has_resource", lambda name: is_here)
+    made = start("images", {}, seen={"detected": {"sizes": sizes}, "count": count})[1]
+
+    found = Caller(people.editor)("GET", f"/pipelines/{made['id']}")[1]
+    assert [p["message"] for p in found["problems"] if p["severity"] == "error"] == []
+    assert chosen in {block["type"] for block in found["document"]["blocks"].values()}
 
 
 def test_corrections_of_the_reading_come_along(people: Any, start: Any) -> None:

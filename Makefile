@@ -19,7 +19,7 @@ FRONT_END_SOURCES := $(shell find static/studio -name node_modules -prune -o -ty
 MESSAGES := $(patsubst %.po,%.mo,$(shell find webapp/locale -name '*.po' 2>/dev/null))
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: help up install install-dev frontend catalog test test-slow check format clean
+.PHONY: help up install install-dev frontend catalog gpu-carry test test-slow check format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -33,6 +33,9 @@ frontend: static/dist/manifest.json ## build the front end
 catalog: $(STAMPS)/install ## build the catalog of blocks
 	@echo "Reading the catalog of blocks (10 seconds when it has to be built) ..."
 	@$(BIN)/python -c "from engine.api import load_catalog; print(len(load_catalog()['blocks']), 'blocks')"
+
+gpu-carry: install frontend ## build gpu-carry/: what a machine with a GPU and no network lacks (DATA=folder of data sets)
+	@$(BIN)/python deploy/gpu_carry.py gpu-carry $(if $(DATA),--data "$(DATA)")
 
 # ---- tests ----
 

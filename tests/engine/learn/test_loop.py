@@ -106,6 +106,20 @@ def test_a_loss_that_is_not_a_number_at_the_first_step_points_at_the_data(tmp_pa
     assert "data" in run_hint(caught.value)
 
 
+def test_nothing_to_learn_from_is_an_error_in_words(tmp_path):
+    empty = TrainingData(Examples(torch.zeros(0, 4)), torch.zeros(0, dtype=torch.int64))
+    with pytest.raises(UserError, match="The data set is empty"):
+        run(tmp_path, data=empty)
+
+
+@pytest.mark.parametrize("wrong", [-1, 3, 7])
+def test_labels_that_the_model_has_no_output_for_are_named_before_the_first_loss(tmp_path, wrong):
+    data = blobs()
+    data.targets[17] = wrong
+    with pytest.raises(UserError, match=r"The labels go from -?\d to \d, and the model tells 3 classes apart"):
+        run(tmp_path, data=data)
+
+
 class Hungry(nn.Module):
     """Takes at most ``limit`` examples at once."""
 

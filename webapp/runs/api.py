@@ -19,6 +19,7 @@ from webapp.runs import queries, transitions
 from webapp.runs.cache import place_of
 from webapp.runs.models import Run, RunEvent
 from webapp.runs.preview import preview
+from webapp.runs.schemas import RunBody
 from webapp.runs.series import series_of
 from webapp.runs.submit import Wish, submit
 from webapp.runs.table import Question, find_runs
@@ -71,15 +72,15 @@ class CurveFilters(ninja.Schema):
     runs: str = Field("", max_length=8_000)
 
 
-@router.post("/pipelines/{hexid:id_}/runs", response={201: dict[str, Any], **ERRORS})
-def run_pipeline(request: HttpRequest, id_: UUID, payload: Options) -> Any:
-    """Run a pipeline as it is now."""
+@router.post("/pipelines/{hexid:id_}/runs", response={201: RunBody, **ERRORS})
+def run_pipeline(request: HttpRequest, id_: UUID, payload: Options | None = None) -> Any:
+    """Run a pipeline as it is now; without a body all of it."""
     pipeline, access = find_with_access(Pipeline, person(request), id_, "editor")
-    wish = Wish(pipeline.document, pipeline, **payload.dict())
+    wish = Wish(pipeline.document, pipeline, **(payload or Options.model_validate({})).dict())
     return idempotent(request, lambda: ninja.Status(201, _created(submit(pipeline.project, access, wish))))
 
 
-@router.post("/projects/{hexid:project}/runs", response={201: dict[str, Any], **ERRORS})
+@router.post("/projects/{hexid:project}/runs", response={201: RunBody, **ERRORS})
 def run_document(request: HttpRequest, project: UUID, payload: WithDocument) -> Any:
     """Run a document that is not kept as a pipeline."""
     row, access = find_with_access(Project, person(request), project, "editor")
@@ -88,12 +89,13 @@ def run_document(request: HttpRequest, project: UUID, payload: WithDocument) -> 
 
 
 @router.post("/pipelines/{hexid:id_}/plan", response={200: dict[str, Any], **ERRORS})
-def plan_pipeline(request: HttpRequest, id_: UUID, payload: PlanOptions) -> Any:
+def plan_pipeline(request: HttpRequest, id_: UUID, payload: PlanOptions | None = None) -> Any:
     """What a run would do: which blocks are cached, which will run, and why."""
+    targets = None if payload is None else payload.targets
     pipeline = find(Pipeline, person(request), id_)
     document = bridge.parse_document(pipeline.document)
     place = place_of(pipeline.id, pipeline.project_id)
-    return {"blocks": preview(document, pipeline.project, place, payload.targets)}
+    return {"blocks": preview(document, pipeline.project, place, targets)}
 
 
 @router.get("/projects/{hexid:project}/runs", response={200: dict[str, Any], **ERRORS})
@@ -106,13 +108,13 @@ def list_runs(request: HttpRequest, project: UUID, filters: Query[Filters]) -> A
     return items((queries.summary_json(run, columns) for run in found), total)
 
 
-@router.get("/runs/{hexid:id_}", response={200: dict[str, Any], **ERRORS})
+@router.get("/runs/{hexid:id_}", response={200: RunBody, **ERRORS})
 def read_run(request: HttpRequest, id_: UUID) -> Any:
     """One run with the state of its blocks."""
     return queries.run_json(find(Run, person(request), id_).id)
 
 
-@router.patch("/runs/{hexid:id_}", response={200: dict[str, Any], **ERRORS})
+@router.patch("/runs/{hexid:id_}", response={200: RunBody, **ERRORS})
 def change_run(request: HttpRequest, id_: UUID, payload: Change) -> Any:
     """Give a run a name, tags or notes."""
     run = find(Run, person(request), id_, "editor")
@@ -128,7 +130,7 @@ def change_run(request: HttpRequest, id_: UUID, payload: Change) -> Any:
     return queries.run_json(run.id)
 
 
-@router.post("/runs/{hexid:id_}/cancel", response={200: dict[str, Any], **ERRORS})
+@router.post("/runs/{hexid:id_}/cancel", response={200: RunBody, **ERRORS})
 def cancel_run(request: HttpRequest, id_: UUID) -> Any:
     """Stop a run: at once while it waits, within seconds while it runs."""
     from webapp.celery import ring_runs

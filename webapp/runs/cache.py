@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from webapp.artifacts import store
-from webapp.runs.models import BlockHistory, CacheEntry
+from webapp.runs.models import BlockHistory, CacheEntry, Run
 
 
 def place_of(pipeline_id: UUID | None, project_id: UUID) -> UUID:
@@ -39,11 +39,19 @@ def note(place: UUID, block: str, key: str, components: dict[str, Any]) -> None:
         BlockHistory.objects.update_or_create(place=place, block=block, defaults={"key": key, "components": components})
 
 
-def remember(workspace_id: UUID, place: UUID, made: Mapping[str, Any]) -> None:
+def maker_of(hit: CacheEntry) -> dict[str, Any] | None:
+    """The run and block that made a result; None when the run is deleted."""
+    if hit.run_id is None:
+        return None
+    run = Run.objects.only("number", "project_id").get(pk=hit.run_id)
+    return {"run": run.id.hex, "project": run.project_id.hex, "number": run.number, "block": hit.block}
+
+
+def remember(workspace_id: UUID, place: UUID, made: Mapping[str, Any], run_id: UUID | None = None) -> None:
     """Keep what a block made (``block, key, components, outputs, metrics``); a known key gets the newer result."""
     CacheEntry.objects.update_or_create(
         workspace_id=workspace_id,
         key=made["key"],
-        defaults={name: made[name] for name in ("components", "outputs", "metrics")},
+        defaults={name: made[name] for name in ("components", "outputs", "metrics", "block")} | {"run_id": run_id},
     )
     note(place, made["block"], made["key"], made["components"])

@@ -245,6 +245,9 @@ class CacheEntry(Record):
     components = models.JSONField()
     outputs = models.JSONField()
     metrics = models.JSONField()
+    run = models.ForeignKey(Run, on_delete=models.SET_NULL, null=True, related_name="+")
+    """The run that made it, whose curves tell how."""
+    block = models.CharField(max_length=64, default="")
 
     class Meta:
         constraints: ClassVar = [

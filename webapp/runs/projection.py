@@ -23,6 +23,7 @@ EMPTY: BlockJson = {
     "metrics": {},
     "because": None,
     "rung": None,
+    "made_by": None,
 }
 RUNGS = ("fp32", "tf32", "bf16", "fp16", "fp8", "int8")
 
@@ -88,6 +89,7 @@ class Projection:
         block["duration_s"] = None if cached else event["duration_s"]
         if cached:
             block["reason"] = event["reason"]
+        block["made_by"] = event.get("made_by")
 
     def _block_failed(self, event: Mapping[str, Any]) -> None:
         self._block(event["block"], state="failed", progress=None, error=event["error"])

@@ -200,7 +200,8 @@ class AttemptRunner:
             self.recorder.add_system(self.meter.rest())
         if isinstance(message, protocol.Decision) and message.kind == "probe":
             self._learn(message.evidence)
-        self.recorder.add(message)
+        maker = self.cache.makers.get(message.block) if isinstance(message, protocol.BlockCached) else None
+        self.recorder.add(message, **({"made_by": maker} if maker else {}))
 
     def _learn(self, evidence: dict[str, Any]) -> None:
         """Keep what the run measured for later runs of its workspace; a run measures a few workloads, not hundreds."""

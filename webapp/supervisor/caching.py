@@ -25,6 +25,9 @@ class RunCache:
         self._place = cache.place_of(run.pipeline_id, run.project_id)
         self._blocks = run.spec.document["blocks"]
         self._folder = folder
+        self._run_id = run.id
+        self.makers: dict[str, dict[str, Any]] = {}
+        """The runs that made what blocks were answered with."""
 
     def answer(self, question: protocol.CacheLookup) -> dict[str, Any]:
         """The answer to a question, in the child's words."""
@@ -33,6 +36,9 @@ class RunCache:
             for digest in hit.outputs.values():
                 self._folder.stage(digest)
             cache.note(self._place, question.block, question.key, question.components)
+            maker = cache.maker_of(hit)
+            if maker is not None:
+                self.makers[question.block] = maker
         previous = None if hit else cache.previous(self._place, question.block)
         return {
             "type": "cache_answer",
@@ -56,4 +62,4 @@ class RunCache:
             raise ProtocolError("a cache key does not belong to its components")
         for digest in message.outputs.values():
             self._folder.take(digest)
-        cache.remember(self._workspace, self._place, json.loads(message.model_dump_json()))
+        cache.remember(self._workspace, self._place, json.loads(message.model_dump_json()), self._run_id)

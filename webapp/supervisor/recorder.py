@@ -81,13 +81,16 @@ class Recorder:
         for curve in self._curves.values():
             curve.repeats_until = curve.last_step
 
-    def add(self, message: protocol.Event) -> None:
-        """Take one message into the batch."""
+    def add(self, message: protocol.Event, **more: Any) -> None:
+        """Take one message into the batch, with what the supervisor adds to it."""
         if isinstance(message, protocol.Metrics):
             self._add_points(message)
             return
         text = protocol.to_text(message)
         body = json.loads(text)  # what JSON cannot say is gone from it
+        if more:
+            body |= more
+            text = json.dumps(body, separators=(",", ":"))
         self.projection.apply(body)
         if message.type == "run_started":
             self._batch.plan = body["plan"]

@@ -248,3 +248,10 @@ def test_a_run_says_everything_that_the_browser_needs(editor: Browser, people: P
     assert answer["user"]["id"] == people.editor.id.hex
     assert answer["duration_s"] >= 0
     assert answer["status"] == Status.RUNNING
+
+
+def test_a_pipeline_runs_without_a_body(ask: Callable[[str], Browser], pipeline: Pipeline) -> None:
+    editor = ask("editor")
+    assert editor("POST", f"/pipelines/{pipeline.pk.hex}/runs")[0] == 201
+    assert editor("POST", f"/pipelines/{pipeline.pk.hex}/plan")[0] == 200
+    assert editor("POST", f"/pipelines/{pipeline.pk.hex}/runs", {"nonsense": 1})[0] == 422

@@ -279,3 +279,33 @@ def test_what_a_run_measured_is_there_for_the_next_run_of_its_workspace_only(
     bench.run = make_run(people.project)
     assert bench.carry_out(PROBED).status == Status.SUCCEEDED
     assert [e["metrics"]["known"] for e in events_of(bench.run) if e["type"] == "block_done"] == [1]
+
+
+def test_a_cached_block_names_the_run_that_made_its_result(bench: Bench, people: People) -> None:
+    components = {"type": "train.test"}
+    key = bridge.digest_of(components)
+    ask = f"""
+begin()
+made = {{"block": "train", "key": {key!r}, "components": {components!r}}}
+say("cache_lookup", id=1, **made)
+hit = answer()["hit"]
+if hit:
+    say("block_cached", block="train", reason={{"code": "cached"}}, outputs={{}}, metrics=hit["metrics"])
+else:
+    say("cache_store", outputs={{}}, metrics={{"accuracy": 0.5}}, **made)
+    say("block_done", block="train", duration_s=0.1, outputs={{}}, metrics={{"accuracy": 0.5}})
+end()
+"""
+    first = bench.carry_out(program(ask))
+    assert first.blocks.get().data["made_by"] is None
+    bench.run = make_run(people.project)
+    second = bench.carry_out(program(ask))
+
+    made_by = {"run": first.id.hex, "project": people.project.id.hex, "number": first.number, "block": "train"}
+    assert second.blocks.get().data["made_by"] == made_by
+    assert [event["made_by"] for event in events_of(second) if event["type"] == "block_cached"] == [made_by]
+    check_projection(second)
+
+    bench.run = make_run(people.project)
+    first.delete()
+    assert bench.carry_out(program(ask)).blocks.get().data["made_by"] is None

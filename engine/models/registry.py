@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import nn
@@ -151,6 +151,12 @@ def find(name: str) -> Architecture:
             hint="Open it with Model.load(path, module={module}()).",
             module=name.removeprefix("wrapped:").split("-")[0],
         )
+    if name == "onnx":
+        raise UserError(
+            "A model from an ONNX file can be asked and measured, and not be trained",
+            field="model",
+            hint="To train, take one of the networks in the palette.",
+        )
     raise UserError(
         "There is no architecture {name}",
         hint="This version has: {known}.",
@@ -247,6 +253,7 @@ def complete(
             kind=kind,
         )
     told = {field: value for field, value in (facts or {}).items() if field in found.config.model_fields}
+    _check_task(found, told.get("task"))
     checked = read_config(found, {**config, **({"task": told["task"]} if "task" in told else {})})
     known = checked.model_dump()
     for field, value in checked.filled(kind, shape, num_classes).items():
@@ -260,6 +267,22 @@ def complete(
         elif known[field] < value if field in _AT_LEAST else known[field] != value:
             raise _mismatch(name, field, known[field], value, shape)
     return known
+
+
+def _check_task(found: Architecture, task: str | None) -> None:
+    """A network whose configuration names its tasks learns no other one."""
+    if task is None:
+        return
+    named = [name for one in get_args(found.config.model_fields["task"].annotation) for name in get_args(one)]
+    if named and task not in named:
+        raise UserError(
+            "A {name} does not learn {task}, only {known}",
+            field="model",
+            hint="Choose another model, or another block to train it.",
+            name=found.name,
+            task=task,
+            known=" or ".join(named),
+        )
 
 
 def _mismatch(name: str, field: str, model: Any, data: Any, shape: Sequence[int]) -> UserError:

@@ -19,6 +19,7 @@ from engine.artifacts import ArtifactStore, ModelRef, canonical_json
 from engine.errors import UserError
 from engine.models import build, find
 from engine.runtime.modelspec import ModelSpec, parse
+from engine.runtime.variants import runner
 
 MODEL = "model.json"
 WEIGHTS = "weights.safetensors"
@@ -85,20 +86,16 @@ def read_weights(ref: ModelRef) -> dict[str, Tensor]:
 
 
 def open_model(ref: ModelRef) -> OpenModel:
-    """A trained model, ready to compute, in evaluation mode on the CPU.
+    """A trained model, ready to compute, in evaluation mode on the CPU; a variant where there are no weights.
 
     Raises
     ------
     UserError
-        When it is untrained, damaged, or has only variants for another runtime.
+        When it is untrained or damaged, or has only variants for a runtime that is not here.
     """
     spec = read_spec(ref)
-    if WEIGHTS not in ref.files and spec.variants:
-        raise UserError(
-            "The model has no weights for PyTorch, only {variants}",
-            field="model",
-            variants=", ".join(spec.variants),
-        )
+    if WEIGHTS not in ref.files and spec.variants and spec.trained:
+        return OpenModel(spec, runner(ref, spec).eval())
     weights = read_weights(ref)
     if not spec.trained:
         raise UserError("The model is not trained yet", field="model", hint="Connect it to a training block first.")

@@ -115,6 +115,13 @@ class Session:
     ----------
     threads
         0: every core.
+
+    Attributes
+    ----------
+    input_shape, output_shape
+        With None for a side that is free, such as the number of examples.
+    input_type
+        As ONNX names it, such as ``"tensor(float)"``.
     """
 
     def __init__(self, content: bytes, threads: int = 0) -> None:
@@ -125,7 +132,13 @@ class Session:
             self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its errors share no base class
             raise UserError("The ONNX file cannot be opened: {problem}", problem=_first_line(error)) from error
-        self._input = self._session.get_inputs()[0].name
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1:
+            raise UserError("The ONNX file takes {count} inputs, not one", count=len(inputs))
+        self._input = inputs[0].name
+        self.input_shape: list[int | None] = [n if isinstance(n, int) else None for n in inputs[0].shape]
+        self.output_shape: list[int | None] = [n if isinstance(n, int) else None for n in outputs[0].shape]
+        self.input_type: str = inputs[0].type
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """Outputs ``(B, ...)`` of inputs ``(B, ...)``."""

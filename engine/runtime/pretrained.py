@@ -16,7 +16,7 @@ from torch import Tensor
 
 from engine import resources
 from engine.artifacts import ModelRef
-from engine.datasets.texts import TOKENIZER
+from engine.datasets.texts import TOKENIZER, tokenize_operation
 from engine.errors import UserError
 from engine.models import build, find
 from engine.runtime.convert import vit_from_torchvision
@@ -25,9 +25,11 @@ from engine.runtime.modelspec import ModelSpec
 from engine.runtime.provenance import provenance
 from engine.runtime.weightfiles import Folder, bert_weights, read_folder, read_weight_file
 from engine.spec import BlockParams, RunContext, param
+from engine.text import TextTokenizer
 
 IMAGENET_CLASSES = 1000
 IMAGENET_SIDE = 224
+LONGEST_TEXT = 2048
 MINILM = {"hidden_size": 384, "layers": 6, "heads": 12, "intermediate_size": 1536, "pooling": "mean"}
 BERT_BASE = {"hidden_size": 768, "layers": 12, "heads": 12, "intermediate_size": 3072, "pooling": "cls"}
 UNCASED = {"vocab_size": 30522, "pad_id": 0, "max_length": 512}
@@ -208,7 +210,32 @@ def folder_model(
             wanted=str(architecture),
         )
     files: dict[str, bytes | Path] = {} if folder.tokenizer is None else {TOKENIZER: folder.tokenizer}
-    return pretrained_model(ctx, folder.architecture, {**folder.config, **(config or {})}, folder.weights, files=files)
+    full = {**folder.config, **(config or {})}
+    head = find(folder.architecture).heads[0]
+    known: dict[str, Any] = {}
+    if folder.labels and f"{head}bias" in folder.weights:
+        full["num_classes"] = len(folder.labels)
+        known["labels"] = folder.labels
+    if folder.architecture == "vit":
+        known["preprocessing"] = imagenet_preprocessing(folder.mean, folder.std)
+        known["preprocessing"][2]["size"] = full["image_size"]
+    known |= _learned(full, folder, is_classifier="labels" in known)
+    return pretrained_model(ctx, folder.architecture, full, folder.weights, files=files, **known)
+
+
+def _learned(config: dict[str, Any], folder: Folder, *, is_classifier: bool) -> dict[str, Any]:
+    """Task, input and preprocessing of a folder whose model can be asked as it is."""
+    if folder.architecture == "vit":
+        shape = [config["in_channels"], *config["image_size"]]
+        return {"task": "classification", "input": {"kind": "images", "shape": shape}} if is_classifier else {}
+    task = config["task"] if folder.architecture == "transformer_lm" else "classification" if is_classifier else None
+    if task is None or folder.tokenizer is None:
+        return {}
+    config["task"] = task
+    length = min(int(config["max_length"]), LONGEST_TEXT)
+    operation = tokenize_operation(TextTokenizer(folder.tokenizer.read_bytes()), length)
+    told = {"kind": "tokens", "length": length, "vocab_size": config["vocab_size"]}
+    return {"task": task, "input": told, "preprocessing": [operation]}
 
 
 def public_file(ctx: RunContext, resource: str) -> Path:

@@ -62,6 +62,8 @@ class Folder:
         Path of ``tokenizer.json``, or None.
     labels
         Names of the classes, where the folder has them.
+    mean, std
+        Of each channel, where the folder says how images are prepared.
     """
 
     architecture: str
@@ -69,6 +71,8 @@ class Folder:
     weights: dict[str, Tensor]
     tokenizer: Path | None
     labels: list[str] | None
+    mean: list[float]
+    std: list[float]
 
 
 def read_folder(folder: Path) -> Folder:
@@ -98,7 +102,12 @@ def read_folder(folder: Path) -> Folder:
     architecture, config, weights = _READERS[kind](raw, weights, folder)
     tokenizer = folder / "tokenizer.json"
     labels = [str(label) for _, label in sorted((raw.get("id2label") or {}).items(), key=lambda pair: int(pair[0]))]
-    return Folder(architecture, config, weights, tokenizer if tokenizer.is_file() else None, labels or None)
+    images = folder / "preprocessor_config.json"
+    prepared = _json(images) if images.is_file() else {}
+    mean, std = prepared.get("image_mean") or [0.5] * 3, prepared.get("image_std") or [0.5] * 3
+    return Folder(
+        architecture, config, weights, tokenizer if tokenizer.is_file() else None, labels or None, list(mean), list(std)
+    )
 
 
 def _folder_weights(folder: Path) -> dict[str, Tensor]:

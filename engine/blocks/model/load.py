@@ -1,6 +1,6 @@
-"""A model from a bundle: one that was exported here, or saved by ``model.save``.
+"""A model from a bundle that was exported here or saved by ``model.save``, or from a folder of Hugging Face's form.
 
-Runs in the palette's drawer "model"; see :mod:`engine.runtime.bundle` for the format.
+Runs in the palette's drawer "model"; see :mod:`engine.runtime.bundle` and :mod:`engine.runtime.weightfiles`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from typing import NamedTuple
 from engine.artifacts import ModelRef
 from engine.errors import UserError
 from engine.runtime.bundle import load_bundle
+from engine.runtime.pretrained import folder_model
+from engine.runtime.weightfiles import read_folder
 from engine.spec import BlockParams, RunContext, block, param
 
 
@@ -20,7 +22,11 @@ class Params(BlockParams):
         None, widget="artifact", help="The model bundle: a zip file that was uploaded", title="Bundle"
     )
     path: str | None = param(
-        None, widget="path", help="Or the path of the bundle on this machine", title="Path", advanced=True
+        None,
+        widget="path",
+        help="Or a path on this machine: of a bundle, or of a folder with config.json and model.safetensors",
+        title="Path",
+        advanced=True,
     )
 
 
@@ -36,12 +42,12 @@ class Outputs(NamedTuple):
     skips={"example": "it needs a bundle that somebody saved; tests/engine/blocks loads one"},
 )
 def run(params: Params, *, ctx: RunContext) -> Outputs:
-    """Read a model bundle, checking every byte of it.
+    """Read a model bundle, checking every byte of it; or the config and weights of a folder (BERT, ViT, Llama).
 
     Parameters
     ----------
     params
-        The bundle: an uploaded file, or a path.
+        The bundle: an uploaded file, or a path; or the path of a folder.
     ctx
         The run.
 
@@ -53,7 +59,8 @@ def run(params: Params, *, ctx: RunContext) -> Outputs:
     Raises
     ------
     UserError
-        When no bundle was given, or it is damaged, was changed, or belongs to a newer version.
+        When nothing was given, it is damaged, was changed, or belongs to a newer version; or when the folder holds a
+        model of a kind that this version does not have.
 
     Notes
     -----
@@ -67,5 +74,6 @@ def run(params: Params, *, ctx: RunContext) -> Outputs:
     if params.file:
         return Outputs(load_bundle(ctx.store.open(params.file).path("content"), ctx.store))
     if params.path:
-        return Outputs(load_bundle(ctx.local_path(params.path), ctx.store))
+        path = ctx.local_path(params.path)
+        return Outputs(folder_model(ctx, read_folder(path)) if path.is_dir() else load_bundle(path, ctx.store))
     raise UserError("No model bundle was given", field="file", hint="Upload a zip file that was exported here.")

@@ -1,0 +1,112 @@
+"""Other forms of a model, such as an ONNX file: add one, and compute with one.
+
+Called by whatever opens or makes models. A variant lies in the model's artifact beside the weights, or alone; its name,
+file, runtime and checksum stand in ``model.json``. The only runtime is ``"onnxruntime"``: an ONNX file is data, while a
+``torch.export`` archive can hold pickled code and is turned into ONNX before it becomes a model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from engine.artifacts import ArtifactStore, ModelRef, canonical_json
+from engine.errors import UserError
+from engine.runtime.modelspec import ModelSpec, Variant, parse
+
+RUNTIME = "onnxruntime"
+MODEL = "model.json"
+
+
+def add_variant(store: ArtifactStore, ref: ModelRef, name: str, content: bytes, runtime: str = RUNTIME) -> ModelRef:
+    """The same model with one form more.
+
+    Parameters
+    ----------
+    name
+        Of the variant, such as ``"onnx"`` or ``"int8"``; one of the same name is replaced.
+    content
+        The file.
+    """
+    spec = parse(ref.read_json(MODEL))
+    file = f"{name}.onnx"
+    variant = Variant(file=file, runtime=runtime, sha256=hashlib.sha256(content).hexdigest())
+    spec = spec.model_copy(update={"variants": {**spec.variants, name: variant}})
+    files = {known: ref.path(known) for known in ref.files} | {MODEL: canonical_json(spec.to_json()), file: content}
+    return store.put(ModelRef, files=files, meta=ref.meta)
+
+
+def runner(ref: ModelRef, spec: ModelSpec, name: str | None = None, threads: int = 0) -> nn.Module:
+    """A variant as a module: inputs to outputs, as the network itself would give them.
+
+    Parameters
+    ----------
+    name
+        Of the variant; None: the first one.
+    threads
+        Of the runtime; 0: every core.
+
+    Raises
+    ------
+    UserError
+        When there is no such variant, its runtime is not installed, or its file is damaged.
+    """
+    name = name or next(iter(sorted(spec.variants)), "")
+    variant = spec.variants.get(name)
+    if variant is None:
+        raise UserError(
+            "The model has no variant {name}",
+            field="model",
+            hint="It has: {known}.",
+            name=name,
+            known=", ".join(sorted(spec.variants)) or "-",
+        )
+    if variant.runtime != RUNTIME:
+        raise UserError(
+            "The variant {name} needs the runtime {runtime}, which this version does not have",
+            field="model",
+            name=name,
+            runtime=variant.runtime,
+        )
+    return OnnxModule(ref.read_bytes(variant.file), threads)
+
+
+class OnnxModule(nn.Module):
+    """An ONNX file that computes on the CPU; a file made for one example at a time is asked one at a time."""
+
+    def __init__(self, content: bytes, threads: int = 0) -> None:
+        super().__init__()
+        require_onnx()
+        from engine.runtime.onnx_export import Session
+
+        self.session = Session(content, threads)
+        self.number: type[np.generic] = np.int64 if self.session.input_type == "tensor(int64)" else np.float32
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs ``(B, ...)`` of inputs ``(B, ...)``, on the device of the inputs."""
+        given: np.ndarray = np.ascontiguousarray(x.detach().cpu().numpy(), dtype=self.number)
+        fixed = self.session.input_shape[0] if self.session.input_shape else None
+        parts = [given] if fixed is None else np.split(given, len(given)) if fixed == 1 else _whole(given, fixed)
+        made = np.concatenate([self.session.run(part) for part in parts])[: len(given)]
+        return torch.from_numpy(made).to(x.device)
+
+
+def _whole(given: np.ndarray, size: int) -> list[np.ndarray]:
+    """Parts of exactly ``size`` examples; the last one is filled up with its last example."""
+    missing = -len(given) % size
+    filled = np.concatenate([given, np.repeat(given[-1:], missing, axis=0)])
+    return np.split(filled, len(filled) // size)
+
+
+def require_onnx() -> None:
+    """UserError when this installation cannot open ONNX files."""
+    if importlib.util.find_spec("onnxruntime") is None or importlib.util.find_spec("onnx") is None:
+        raise UserError(
+            "ONNX files need packages that are not installed",
+            field="model",
+            hint="Run: pip install onnx onnxruntime onnxscript",
+        )

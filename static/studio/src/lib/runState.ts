@@ -101,6 +101,7 @@ function applyBlockEvent(state: RunState, event: RunEvent): RunState | null {
           outputs: event.outputs,
           metrics: event.metrics,
           progress: null,
+          made_by: event.made_by ?? null,
         }),
         event.block,
         event.metrics,

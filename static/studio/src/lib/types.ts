@@ -199,6 +199,15 @@ export interface BlockRun {
   because?: string | null;
   /** The precision that its training uses now, once it has said so. */
   rung?: string | null;
+  /** The run whose result was taken from the cache. */
+  made_by?: Maker | null;
+}
+
+export interface Maker {
+  run: string;
+  project: string;
+  number: number;
+  block: string;
 }
 
 export interface RunSummary {
@@ -240,6 +249,7 @@ export type RunEvent = { seq: number; t?: number } & (
       reason: Reason | null;
       outputs: Record<string, OutputJson>;
       metrics: Record<string, number>;
+      made_by?: Maker | null;
     }
   | {
       type: "block_done";

@@ -10,6 +10,7 @@ import { isOver, type RunState, SYSTEM_BLOCK } from "../../lib/live";
 import type { SeriesJson } from "../../lib/types";
 import { EmptyState } from "../../ui";
 import { DecisionTimeline } from "../shared/timeline/DecisionTimeline";
+import { CachedCharts } from "./CachedCharts";
 import { SystemCharts } from "./SystemCharts";
 
 const PER_EPOCH = ["validation_loss", "validation_accuracy", "train_accuracy"];
@@ -27,11 +28,13 @@ export function metricOrder(a: string, b: string): number {
 interface Stored {
   names: string[];
   epochs: Series | undefined;
+  /** Unix seconds of the first point of all. */
+  start: number | null;
 }
 
 /** Which metrics have a curve on the server, and a per-epoch one to count epochs with. */
-function useStoredCurves(runId: string): Stored {
-  const [stored, setStored] = useState<Stored>({ names: [], epochs: undefined });
+export function useStoredCurves(runId: string): Stored {
+  const [stored, setStored] = useState<Stored>({ names: [], epochs: undefined, start: null });
   useEffect(() => {
     const abort = new AbortController();
     api.get<{ series: Record<string, SeriesJson> }>(`/runs/${runId}/series?points=2`, abort.signal).then(
@@ -40,6 +43,7 @@ function useStoredCurves(runId: string): Stored {
         setStored({
           names: Object.keys(series).filter((name) => series[name]!.total > 0),
           epochs: perEpoch && decodeSeries(perEpoch[1]),
+          start: firstMoment(Object.values(series)),
         });
       },
       () => {
@@ -49,6 +53,11 @@ function useStoredCurves(runId: string): Stored {
     return () => abort.abort();
   }, [runId]);
   return stored;
+}
+
+function firstMoment(series: readonly SeriesJson[]): number | null {
+  const moments = series.flatMap((one) => [...decodeSeries(one).t.subarray(0, 1)]);
+  return moments.length > 0 ? Math.min(...moments) : null;
 }
 
 export interface RunChartsProps {
@@ -70,11 +79,15 @@ export function RunCharts({ projectId, state, decisions, stale }: RunChartsProps
   const names = useMemo(() => all.filter((name) => !name.startsWith(SYSTEM_BLOCK)), [all]);
   const timelines = useMemo(() => timelinesOf(decisions, names), [decisions, names]);
   const epochSteps = useMemo(() => epochLength(stored.epochs, tails), [stored.epochs, tails]);
+  const cached = Object.entries(run.blocks).filter(([, block]) => block.state === "cached" && block.made_by);
+  const trained = cached.some(([id]) => run.document.blocks[id]?.type.startsWith("train."));
   const start = run.started ? Date.parse(run.started) / 1000 : Date.now() / 1000;
   return (
     <div className="stack">
-      {names.length > 0 && <ChartOptionsBar options={options} onChange={setOptions} epochs={epochSteps !== null} />}
-      {names.length === 0 ? (
+      {(names.length > 0 || trained) && (
+        <ChartOptionsBar options={options} onChange={setOptions} epochs={epochSteps !== null} />
+      )}
+      {names.length === 0 && trained ? null : names.length === 0 ? (
         <div className="card">
           {isOver(run.status) ? (
             <EmptyState icon="chart" title={t("No curves")}>
@@ -107,6 +120,9 @@ export function RunCharts({ projectId, state, decisions, stale }: RunChartsProps
           ))}
         </div>
       )}
+      {cached.map(([id, block]) => (
+        <CachedCharts key={id} block={id} maker={block.made_by!} options={options} cursors={cursors} />
+      ))}
       <SystemCharts
         runId={run.id}
         names={all.filter((name) => name.startsWith(SYSTEM_BLOCK))}

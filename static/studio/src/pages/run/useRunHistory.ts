@@ -9,7 +9,7 @@ import type { Items, RunEvent } from "../../lib/types";
 const PAGE = 2000;
 const MOST = 20_000;
 
-async function readAll<T extends { seq: number }>(
+export async function readAll<T extends { seq: number }>(
   path: string,
   head: number,
   add: (items: T[]) => void,

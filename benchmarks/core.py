@@ -73,7 +73,7 @@ def measure_overhead(folder: Path, repeat: int) -> list[float]:
     from engine import api
     from engine.blocks.data import augment
 
-    spec = augment.run.__block_spec__  # type: ignore[attr-defined]
+    spec = augment.run.__block_spec__
     inside = 0.0
 
     def timed(*args: Any, **kwargs: Any) -> Any:
@@ -85,7 +85,7 @@ def measure_overhead(folder: Path, repeat: int) -> list[float]:
 
     import dataclasses
 
-    augment.run.__block_spec__ = dataclasses.replace(spec, run=timed)  # type: ignore[attr-defined]
+    augment.run.__block_spec__ = dataclasses.replace(spec, run=timed)
     timed.__module__ = augment.__name__
     catalog = api.load_catalog()
     document = api.parse_document(pipeline(50))
@@ -100,7 +100,7 @@ def measure_overhead(folder: Path, repeat: int) -> list[float]:
         api.execute(document, store=store, cache=cache, sink=lambda e: None, **common)
         if i:  # the first one warms the imports
             times.append((time.perf_counter() - started - inside) / 49 * 1e3)
-    augment.run.__block_spec__ = spec  # type: ignore[attr-defined]
+    augment.run.__block_spec__ = spec
     return times
 
 

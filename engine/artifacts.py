@@ -315,7 +315,7 @@ class ArtifactStore:
         return {"sha256": sha256, "size": size}
 
 
-class _atomic:  # noqa: N801  (reads as a verb: with _atomic(place) as temporary)
+class _atomic:  # reads as a verb: with _atomic(place) as temporary
     """A temporary path beside ``place`` that becomes it when the block ends well."""
 
     def __init__(self, place: Path) -> None:

@@ -226,4 +226,4 @@ def _import_closure(module_name: str) -> set[str]:
 
 if __name__ == "__main__":
     target = Path(sys.argv[2]) if len(sys.argv) > 2 else catalog_path()
-    print(f"{len(write_catalog(target)['blocks'])} blocks in {target}")  # noqa: T201
+    print(f"{len(write_catalog(target)['blocks'])} blocks in {target}")  # noqa: T201  (the command's answer)

@@ -212,8 +212,9 @@ def _download(url: str, file: RemoteFile, part: Path, tell: Callable[[int], None
     if file.size and have >= file.size:
         part.unlink()
         have = 0
+    # S310: the URLs are those of our own list
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310  (the URLs are ours)
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
         resumed = have > 0 and answer.status == 206
         done = have if resumed else 0
         size = file.size or done + int(answer.headers.get("Content-Length") or 0)

@@ -16,8 +16,8 @@ from django.core.asgi import get_asgi_application
 django_application = get_asgi_application()
 
 from webapp.live.routing import websocket_urlpatterns  # noqa: E402  (Django must be set up first)
-from webapp.sockets import guarded  # noqa: E402
-from webapp.uploads import App, LimitBodies  # noqa: E402
+from webapp.sockets import guarded  # noqa: E402  (as above)
+from webapp.uploads import App, LimitBodies  # noqa: E402  (as above)
 
 application = ProtocolTypeRouter(
     {"http": LimitBodies(cast(App, django_application)), "websocket": guarded(websocket_urlpatterns)}

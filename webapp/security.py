@@ -60,7 +60,7 @@ class DenyByDefault:
             if user is None or not request.path.startswith(API):
                 raise not_logged_in()
             request.user = user
-            request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+            request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]  # Django's own mark
         elif not request.user.is_authenticated:
             raise not_logged_in()
         elif request.path.startswith(API) and request.method not in SAFE:

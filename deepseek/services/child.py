@@ -70,7 +70,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env=dict(spec.environment),
                 start_new_session=True,
-                preexec_fn=_die_with_parent(spec.death_signal),  # noqa: PLW1509 - this process has one thread
+                preexec_fn=_die_with_parent(spec.death_signal),  # this process has one thread
             )
         return cls(spec, process)
 

@@ -152,6 +152,7 @@ def _welcome(home: Home, address: Address, *, open_browser: bool) -> None:
 
 
 def _loopback(host: str) -> str:
+    # S104: compared, not bound
     return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
 
 

@@ -101,7 +101,7 @@ def applied(plan: ExecutionPlan, seed: int) -> Iterator[torch.device]:
 
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     fill, warn_only = (
-        torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
+        torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]  # not in the stub
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
     # cuBLAS reads this when its first handle is made; without it, its sums are not repeatable
@@ -116,7 +116,7 @@ def applied(plan: ExecutionPlan, seed: int) -> Iterator[torch.device]:
             torch.backends.cuda.matmul.allow_tf32 = lower
             # some CUDA kernels (max-pool backward) only come in one kind: PyTorch warns there instead of refusing
             torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
-            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # not in the stub
             torch.manual_seed(seed)
             backend = backend_of(device.type)
             if backend is not None:
@@ -124,6 +124,6 @@ def applied(plan: ExecutionPlan, seed: int) -> Iterator[torch.device]:
             yield device
         finally:
             torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
-            torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
+            torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]  # not in the stub
             torch.backends.cuda.matmul.allow_tf32 = products
             torch.set_num_threads(threads)

@@ -114,7 +114,7 @@ class MuonWithAdamW(Optimizer):
             own["lr"] = group["lr"]
         for weight, matrix, look in self._seen:
             matrix.grad = None if weight.grad is None else look(weight.grad)
-        self._muon.step()  # type: ignore[no-untyped-call]
+        self._muon.step()  # type: ignore[no-untyped-call]  # no stub types it
         for _, matrix, _ in self._seen:
             matrix.grad = None
         self._adamw.step()

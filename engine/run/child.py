@@ -151,5 +151,5 @@ def _open_pipe(folder: Path) -> Pipe:
     os.dup2(null, 0)
     for descriptor in (1, 2):
         os.dup2(log, descriptor)
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # it is a text stream
     return Pipe(outgoing, incoming)

@@ -72,7 +72,7 @@ class BlockSpec:
 
 
 def block(
-    id: str,  # noqa: A002  (the document's word for it)
+    id: str,  # the document's word for it
     *,
     title: str,
     version: int = 1,
@@ -128,7 +128,7 @@ def block(
             examples=tuple(examples),
             skips=dict(skips or {}),
         )
-        function.__block_spec__ = spec  # type: ignore[attr-defined]
+        function.__block_spec__ = spec  # type: ignore[attr-defined]  # functions take attributes
         return function
 
     return declare
@@ -148,7 +148,7 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _read_inputs(
-    id: str,  # noqa: A002
+    id: str,
     function: Callable[..., Any],
 ) -> tuple[type[BlockParams], tuple[InputPort, ...]]:
     hints = _hints(function)
@@ -165,7 +165,7 @@ def _read_inputs(
     return params, tuple(ports)
 
 
-def _input_port(id: str, name: str, hint: Any) -> InputPort:  # noqa: A002
+def _input_port(id: str, name: str, hint: Any) -> InputPort:
     optional = many = False
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         rest = [arm for arm in typing.get_args(hint) if arm is not type(None)]
@@ -179,7 +179,7 @@ def _input_port(id: str, name: str, hint: Any) -> InputPort:  # noqa: A002
     return InputPort(name, hint.kind, optional, many)
 
 
-def _read_outputs(id: str, function: Callable[..., Any]) -> tuple[OutputPort, ...]:  # noqa: A002
+def _read_outputs(id: str, function: Callable[..., Any]) -> tuple[OutputPort, ...]:
     outputs = _hints(function).get("return")
     if not (isinstance(outputs, type) and hasattr(outputs, "_fields")):
         raise TypeError(f"{id}: it returns a NamedTuple of Refs")

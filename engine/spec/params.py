@@ -24,7 +24,7 @@ class BlockParams(BaseModel):
 def param(
     default: Any,
     *,
-    help: str,  # noqa: A002  (the field's word for it)
+    help: str,  # the field's word for it
     ge: float | None = None,
     gt: float | None = None,
     le: float | None = None,

@@ -76,7 +76,7 @@ def test_a_lost_answer_to_a_submission_is_asked_for_again_with_the_same_key(fake
     studio.project()
     fake.requests.clear()
 
-    def lose_first(request, *, seen=[]):  # noqa: B006
+    def lose_first(request, *, seen=[]):  # noqa: B006  (remembers the first)
         if request.url.path.endswith("/runs") and not seen:
             seen.append(request.headers["idempotency-key"])
             raise httpx.ReadTimeout("lost", request=request)

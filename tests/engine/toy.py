@@ -92,7 +92,7 @@ def _declare(function: Any, id_: str, **options: Any) -> dict[str, Any]:
     copied.__kwdefaults__, copied.__annotations__ = function.__kwdefaults__, function.__annotations__
     copied.__module__ = name
     sys.modules[name] = module
-    module.run = block(id_, title=id_, **options)(copied)  # type: ignore[attr-defined]
+    module.run = block(id_, title=id_, **options)(copied)
     spec = spec_of(module)
     assert spec is not None
     return describe_block(spec, module)

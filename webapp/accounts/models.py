@@ -37,15 +37,15 @@ class Users(BaseUserManager["User"]):
 class User(AbstractUser, Record):
     """A person. ``language`` empty: as the browser asks."""
 
-    username = None  # type: ignore[assignment]
-    first_name = None  # type: ignore[assignment]
-    last_name = None  # type: ignore[assignment]
+    username = None  # type: ignore[assignment]  # no such column
+    first_name = None  # type: ignore[assignment]  # no such column
+    last_name = None  # type: ignore[assignment]  # no such column
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=80)
     language = models.CharField(max_length=10, blank=True, default="")
     theme = models.CharField(max_length=6, choices=Theme.choices, default=Theme.SYSTEM)
 
-    objects: ClassVar[Users] = Users()  # type: ignore[assignment]
+    objects: ClassVar[Users] = Users()  # type: ignore[assignment]  # accounts have no user name
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]

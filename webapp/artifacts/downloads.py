@@ -38,6 +38,6 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 
 async def _pieces_async(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as stream:  # noqa: ASYNC230  (opens a local file; reading it is what takes time)
+    with path.open("rb") as stream:  # opens a local file; reading it is what takes time
         while piece := await asyncio.to_thread(stream.read, CHUNK):
             yield piece

@@ -112,7 +112,7 @@ def put(workspace_id: UUID, kind: str, files: Mapping[str, Path], meta: Mapping[
     with tempfile.SpooledTemporaryFile(max_size=CHUNK) as stream:
         stream.write(text)
         stream.seek(0)
-        keep_blob(stream, sha256, len(text))  # type: ignore[arg-type]
+        keep_blob(stream, sha256, len(text))  # type: ignore[arg-type]  # a spooled file reads like any
     return register(workspace_id, f"sha256:{sha256}")
 
 

@@ -100,7 +100,7 @@ class Bell:
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await layer.group_send(key[0], message)
-        except Exception as error:  # noqa: BLE001  (whatever breaks a bell, the effect is the same: nobody hears it)
+        except Exception as error:  # whatever breaks a bell, the effect is the same: nobody hears it
             self._quiet_until = time.monotonic() + QUIET_S
             if not self._failing:
                 log.warning("Wake-ups are not sent, pages look by themselves: %s", str(error) or type(error).__name__)

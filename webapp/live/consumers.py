@@ -161,7 +161,7 @@ class RunConsumer(Listener):
             await self.say_closed("deleted", CLOSE_GONE)
         except asyncio.CancelledError:
             raise
-        except Exception:  # noqa: BLE001  (the client comes back and asks for what it lacks)
+        except Exception:  # the client comes back and asks for what it lacks
             await self.close(1011)
 
     async def _check_ahead(self, tail: Tail, seq: int) -> int:

@@ -91,7 +91,7 @@ class Tail:
         while True:
             try:
                 await self._read()
-            except Exception as error:  # noqa: BLE001  (a tail outlives its database)
+            except Exception as error:  # a tail outlives its database
                 log.warning("Run %s cannot be read, its watchers wait: %s", self.run_id.hex, error)
             # Many watchers get fewer, larger batches: each costs a message and its acknowledgement for every one.
             await asyncio.sleep(min(len(self.watchers) * SPACING_PER_WATCHER_S, MAX_SPACING_S))
@@ -183,7 +183,7 @@ class Hub:
                 failing = False
                 while True:
                     self._hear(await layer.receive(self._channel))
-            except Exception as error:  # noqa: BLE001  (whatever fails: sockets poll until it works again)
+            except Exception as error:  # whatever fails: sockets poll until it works again
                 if not failing:
                     log.warning("Wake-ups are not heard, sockets look every %.0f s: %s", POLL_S, error)
                 failing = True

@@ -237,7 +237,7 @@ class _Inside:
 def runs_root(mode: sandbox.Mode) -> Path:
     """Where the folders of runs lie; another uid must be able to get there."""
     if mode == "uid":
-        root = Path("/var/tmp") / f"deepseek-studio-{os.getuid()}"  # noqa: S108
+        root = Path("/var/tmp") / f"deepseek-studio-{os.getuid()}"  # noqa: S108  (sticky, and checked below)
         root.mkdir(mode=0o711, exist_ok=True)
         if root.is_symlink() or root.stat().st_uid != os.getuid():
             raise PermissionError(errno.EPERM, "somebody else made this folder", str(root))

@@ -15,6 +15,7 @@ from django.db import models
 from webapp.accounts.models import User
 from webapp.api.errors import forbidden, not_found
 from webapp.workspaces.models import Membership, Project, Role, Workspace
+from webapp.workspaces.scoping import scope_of
 
 M = TypeVar("M", bound=models.Model)
 RANK = {Role.VIEWER: 0, Role.EDITOR: 1, Role.OWNER: 2}
@@ -56,7 +57,7 @@ def access_to(workspace: Workspace, user: User) -> Access:
 def workspace_of(row: models.Model) -> Workspace:
     """The workspace a row belongs to."""
     found: Any = row
-    for step in filter(None, row.scope.split("__")):  # type: ignore[attr-defined]
+    for step in filter(None, scope_of(row).split("__")):
         found = getattr(found, step)
     return cast(Workspace, found)
 
@@ -68,8 +69,8 @@ def find(model: type[M], user: User, pk: uuid.UUID | str, role: str = Role.VIEWE
 
 def find_with_access(model: type[M], user: User, pk: uuid.UUID | str, role: str = Role.VIEWER) -> tuple[M, Access]:
     """The row and what the user may do with it."""
-    scope: str = model.scope  # type: ignore[attr-defined]
-    rows = model.objects.visible_to(user)  # type: ignore[attr-defined]
+    scope = scope_of(model)
+    rows = model.objects.visible_to(user)  # type: ignore[attr-defined]  # the manager of every scoped model
     if scope:
         rows = rows.select_related(scope)
     row = rows.filter(pk=pk).first()

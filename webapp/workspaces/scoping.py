@@ -13,16 +13,22 @@ from django.db import models
 M = TypeVar("M", bound=models.Model)
 
 
+def scope_of(model: type[models.Model] | models.Model) -> str:
+    """How to get from a row to its workspace."""
+    scope: str = model.scope  # type: ignore[union-attr]  # every model with this manager has one
+    return scope
+
+
 class ScopedQuerySet(models.QuerySet[M], Generic[M]):
     def visible_to(self, user: Any) -> ScopedQuerySet[M]:
         """Rows of the workspaces in which the user is a member."""
-        scope: str = self.model.scope  # type: ignore[attr-defined]
+        scope = scope_of(self.model)
         path = f"{scope}__memberships__user" if scope else "memberships__user"
         return self.filter(**{path: user})
 
     def of_workspace(self, workspace: Any) -> ScopedQuerySet[M]:
         """Rows of one workspace."""
-        scope: str = self.model.scope  # type: ignore[attr-defined]
+        scope = scope_of(self.model)
         return self.filter(**{scope or "pk": workspace if scope else workspace.pk})
 
 

@@ -78,7 +78,7 @@ def test_a_download_that_was_cut_goes_on_where_it_stopped(known: str, tmp_path: 
 def test_a_changed_file_is_refused_and_does_not_stay(known: str, tmp_path: Path) -> None:
     resource = resources.RESOURCES[known]
     wrong = replace(resource, files=(replace(resource.files[0], checksum="0" * 64),))
-    resources.RESOURCES[known] = wrong  # type: ignore[index]
+    resources.RESOURCES[known] = wrong
     with pytest.raises(UserError, match="not the published file"):
         resources.fetch(known, tmp_path)
     assert list(tmp_path.glob("data.bin*")) == []

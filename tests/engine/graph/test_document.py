@@ -84,6 +84,6 @@ def test_any_json_is_read_or_refused_never_a_crash(body):
 
 def test_the_run_digest_sees_the_order_of_wires_into_one_input_only():
     blocks = {k: {"type": "x.y"} for k in "abc"}
-    digest = lambda wires: parse_document({**GOOD, "blocks": blocks, "wires": wires}).run_digest()  # noqa: E731
+    digest = lambda wires: parse_document({**GOOD, "blocks": blocks, "wires": wires}).run_digest()  # noqa: E731  (used in one line)
     assert digest([["a.o", "c.i"], ["b.o", "c.j"]]) == digest([["b.o", "c.j"], ["a.o", "c.i"]])
     assert digest([["a.o", "c.i"], ["b.o", "c.i"]]) != digest([["b.o", "c.i"], ["a.o", "c.i"]])

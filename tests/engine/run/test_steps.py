@@ -55,7 +55,7 @@ def test_the_history_that_explains_a_miss_is_kept_by_scope(tmp_path):
 def test_a_preview_says_what_would_run_and_why(tmp_path):
     bench = Bench(tmp_path)
     plan = ExecutionPlan(threads=1)
-    kind_of = lambda digest: bench.store.open(digest).kind  # noqa: E731
+    kind_of = lambda digest: bench.store.open(digest).kind  # noqa: E731  (used in one line)
     before = preview_run(chain(), catalog=CATALOG, cache=bench.cache, plan=plan, kind_of=kind_of)
     assert [s["state"] for s in before.values()] == ["will_run", "unknown", "unknown"]
     bench.run(chain())

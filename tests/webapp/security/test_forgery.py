@@ -24,7 +24,7 @@ def token_of(caller: Caller) -> str:
     return token
 
 
-def test_no_mutation_works_without_the_token(people: Any, world: dict[str, str]) -> None:  # noqa: F811
+def test_no_mutation_works_without_the_token(people: Any, world: dict[str, str]) -> None:  # noqa: F811  (the fixture)
     caller = Caller(people.owner, checks_csrf=True)
 
     answers = {endpoint: call(caller, endpoint, world) for endpoint in MUTATIONS}
@@ -80,7 +80,7 @@ def test_bodies_that_a_form_could_send_are_415(people: Any, content_type: str) -
     assert people.owner.theme == "system"
 
 
-def test_a_get_changes_nothing(people: Any, world: dict[str, str]) -> None:  # noqa: F811
+def test_a_get_changes_nothing(people: Any, world: dict[str, str]) -> None:  # noqa: F811  (the fixture)
     caller = Caller(people.owner)
 
     for endpoint in MUTATIONS:

@@ -146,6 +146,6 @@ def test_the_build_tool_ninja_is_named_when_it_hides_ours(monkeypatch: pytest.Mo
 def test_listening_everywhere_needs_names(settings: object) -> None:
     from webapp import checks
 
-    settings.HOST, settings.ALLOWED_HOSTS = "0.0.0.0", ["localhost"]  # type: ignore[attr-defined]
+    settings.HOST, settings.ALLOWED_HOSTS = "0.0.0.0", ["localhost"]
 
     assert "studio.W002" in [problem.id for problem in checks.addresses_are_known(None)]

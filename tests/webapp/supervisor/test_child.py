@@ -56,7 +56,7 @@ def marked(mark: str) -> list[int]:
 
 def wait_for(condition: object, timeout_s: float = 10) -> None:
     deadline = time.monotonic() + timeout_s
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.02)
 

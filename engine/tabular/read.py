@@ -15,6 +15,7 @@ import pyarrow as pa
 from engine.errors import UserError
 from engine.tabular.columns import Column, convert
 from engine.tabular.delimited import RawTable, read_delimited
+from engine.tabular.jsonlines import json_table
 from engine.tabular.options import Finding, TableOptions
 from engine.tabular.targets import find_target, guess_target, guess_task
 
@@ -137,7 +138,8 @@ def file_kind(path: Path) -> str:
 
 def _raw(path: Path, kind: str, options: TableOptions) -> RawTable:
     if kind == "csv":
-        return read_delimited(path, options)
+        found = json_table(path, options.encoding)
+        return read_delimited(path, options) if found is None else RawTable(found, {"format": "json"})
     from engine.tabular.excel import read_excel
 
     return read_excel(path, options)
@@ -146,7 +148,7 @@ def _raw(path: Path, kind: str, options: TableOptions) -> RawTable:
 def _typed(raw: RawTable, kind: str, options: TableOptions) -> TableRead:
     columns, form = convert(raw.table, options, raw.detected.get("delimiter") == ";")
     detected = {"format": kind, **raw.detected}
-    if kind == "csv":
+    if detected["format"] == "csv":
         detected["decimal"] = form.decimal
         dates = {column.format for column in columns if column.type == "date"}
         detected["day_first"] = "no" if "month/day/year" in dates else "yes" if "day/month/year" in dates else "auto"

@@ -5,7 +5,6 @@ Called by the text blocks. Which reader a file gets is told by what it begins wi
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,8 +16,7 @@ import pyarrow.compute as pc
 
 from engine.errors import UserError
 from engine.tabular import Finding, TableOptions, read_table
-from engine.tabular.encoding import detect_encoding
-from engine.tabular.options import Encoding
+from engine.tabular.jsonlines import decoded, json_table
 from engine.tabular.targets import NAMES, target_text
 
 Divided = Literal["document", "paragraphs", "lines"]
@@ -103,12 +101,12 @@ def read_corpus(
         When the file is empty, or has no such column.
     """
     options = options or TableOptions()
-    if text or _start(path).startswith(TABLES) or _json_rows(path, options) is not None:
+    if text or _start(path).startswith(TABLES) or json_table(path, options.encoding) is not None:
         table, form, findings = _table(path, options)
         chosen = _column(table, text, "text") or _longest(table, "")
         documents = [one for one in _as_text(table.column(chosen)) if one.strip()]
         return _corpus(documents, {**form, "text": chosen}, findings)
-    content = _decoded(path, options.encoding)
+    content = decoded(path, options.encoding)
     documents = [part for part in divide(content, divided) if part.strip()]
     return _corpus(documents, {"format": "text", "divided": divided}, [])
 
@@ -131,69 +129,12 @@ def _corpus(documents: list[str], detected: dict[str, Any], findings: list[Findi
 
 
 def _table(path: Path, options: TableOptions) -> tuple[pa.Table, dict[str, Any], list[Finding]]:
-    rows = _json_rows(path, options)
-    if rows is None:
-        read = read_table(path, options)
-        return read.table, {"format": read.detected.get("format", "table")}, list(read.findings)
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    # Values of one key may be of several types; as text they are what a person wrote.
-    values = {name: pa.array([_plain(row.get(name)) for row in rows], pa.string()) for name in columns}
-    return pa.table(values), {"format": "json"}, []
-
-
-def _json_rows(path: Path, options: TableOptions) -> list[dict[str, Any]] | None:
-    """Rows of a file of JSON objects, one a line or in one list; None when it is something else."""
-    if _start(path).lstrip()[:1] not in (b"{", b"["):
-        return None
-    content = _decoded(path, options.encoding)
-    try:
-        found = json.loads(content) if content.lstrip().startswith("[") else _lines(content)
-    except ValueError:
-        return None
-    rows = [row if isinstance(row, dict) else {"text": row} for row in found] if isinstance(found, list) else []
-    return rows or None
-
-
-def _lines(content: str) -> list[Any]:
-    rows = []
-    for number, line in enumerate(content.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            if not rows:
-                raise  # not JSON at all
-            raise UserError(
-                "Line {line} is not a JSON object",
-                field="file",
-                hint="Write one object a line, such as a text and a label.",
-                line=number,
-            ) from None
-    return rows
-
-
-def _plain(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _decoded(path: Path, encoding: Encoding) -> str:
-    name = detect_encoding(path) if encoding == "auto" else encoding
-    try:
-        content = path.read_bytes().decode(name)
-    except UnicodeDecodeError as error:
-        raise UserError(
-            "Byte {place} is not {encoding}",
-            field="encoding",
-            hint="Choose another encoding.",
-            place=error.start,
-            encoding=name,
-        ) from None
-    return content.removeprefix("\ufeff").replace("\r\n", "\n")
+    # Cells of JSON stay the text that a person wrote: a column of texts must not become dates or numbers.
+    found = json_table(path, options.encoding)
+    if found is not None:
+        return found, {"format": "json"}, []
+    read = read_table(path, options)
+    return read.table, {"format": read.detected.get("format", "table")}, list(read.findings)
 
 
 def _start(path: Path) -> bytes:

@@ -18,7 +18,12 @@ REACHED = {
     "03-table-regression": ("evaluate.r2", 0.3),
     "04-images-your-own": ("evaluate.accuracy", 0.85),
     "05-python-block": ("evaluate.accuracy", 0.9),
+    "07-text-classification": ("evaluate.accuracy", 0.8),
+    "08-language-models": ("evaluate_experts.token_accuracy", 0.3),
+    "09-ddp-two-processes": ("evaluate.accuracy", 0.94),
 }
+#: They train for longer than a unit test may.
+LONG = {"07-text-classification", "08-language-models"}
 FOLDERS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
 
 
@@ -40,8 +45,13 @@ def test_every_example_is_tested():
     assert sorted(REACHED) == FOLDERS
 
 
+def runs(names):
+    return [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in names]
+
+
 @pytest.mark.usefixtures("_home")
-@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", runs(FOLDERS))
 def test_an_example_reaches_its_figure_and_its_script_says_the_same(name, tmp_path, monkeypatch, capsys):
     metric, reached = REACHED[name]
     assert main(["run", str(EXAMPLES / name), "--json", "--gate", f"{metric}>={reached}"]) == 0

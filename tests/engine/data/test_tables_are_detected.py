@@ -1,6 +1,7 @@
 """What is found out about a table file, and what a person may set instead."""
 
 import datetime
+import json
 from pathlib import Path
 from typing import Any
 
@@ -301,3 +302,19 @@ def test_a_target_that_is_not_there_lists_the_columns(tmp_path: Path) -> None:
         read(tmp_path, "a,b\n1,2\n", target="z")
     assert caught.value.field == "target"
     assert "a, b" in (caught.value.hint or "")
+
+
+def test_json_lines_are_a_table_with_typed_columns(tmp_path):
+    path = tmp_path / "rows"
+    rows = [
+        {"size": n / 4, "kind": "ab"[n % 2], "ripe": bool(n % 3), "note": None if n == 2 else "x"} for n in range(30)
+    ]
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    read = read_table(path)
+    assert read.detected["format"] == "json"
+    assert {column.name: column.type for column in read.columns} == {
+        "size": "number", "kind": "category", "ripe": "boolean", "note": "category",
+    }  # fmt: skip
+    assert read.columns[3].values.null_count == 1
+    path.write_text(json.dumps(rows))
+    assert read_table(path).count == 30

@@ -53,7 +53,7 @@ class World:
     size
         How many there are.
     local_rank, local_size
-        The same among those of this machine.
+        The same among those of this machine; a ``local_size`` of 0: all are here.
     beat
         Told the step and what begins in it; how a hung process is found.
     wish
@@ -68,7 +68,7 @@ class World:
     rank: int = 0
     size: int = 1
     local_rank: int = 0
-    local_size: int = 1
+    local_size: int = 0
     beat: Beat = lambda step, phase: None
     wish: Callable[[], int] = lambda: 0
 
@@ -81,6 +81,11 @@ class World:
     def is_single(self) -> bool:
         """True when there are no others."""
         return self.size == 1
+
+    @property
+    def spans_machines(self) -> bool:
+        """True when not all processes are on this machine: they share no folder."""
+        return 0 < self.local_size < self.size
 
     def share(self, rows: Tensor) -> Share:
         """The part of a batch that this process computes: a contiguous run of its rows, as even as possible.

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch.distributed.elastic.agent.server.api import RunResult, WorkerGroup, WorkerState
+from torch.distributed.elastic.agent.server.api import RunResult, Worker, WorkerGroup, WorkerState
 from torch.distributed.elastic.agent.server.local_elastic_agent import LocalElasticAgent
 
 from engine.distributed.health import Beat, Hung, Watch
@@ -46,6 +46,16 @@ class Loss:
     where: str = ""
 
     @property
+    def evidence(self) -> dict[str, Any]:
+        """The numbers behind it."""
+        return {
+            "rank": self.rank,
+            "process": self.pid,
+            "exit code": "hung" if self.exit_code is None else self.exit_code,
+            "silent seconds": round(self.silent_s, 1),
+        }
+
+    @property
     def how(self) -> str:
         """What happened to it, in words."""
         if self.exit_code is None:
@@ -62,13 +72,22 @@ class Agent(LocalElasticAgent):
     ----------
     told
         Called with every loss, from the agent's thread.
+    is_first
+        True on the machine that has rank 0.
     """
 
     def __init__(
-        self, spec: Any, logs_specs: Any, *, folder: RankFolder, watch: Watch, told: Callable[[Loss], None]
+        self,
+        spec: Any,
+        logs_specs: Any,
+        *,
+        folder: RankFolder,
+        watch: Watch,
+        told: Callable[[Loss], None],
+        is_first: bool = True,
     ) -> None:
         super().__init__(spec, logs_specs, exit_barrier_timeout=60, shutdown_timeout=5)
-        self._folder, self._watch, self._told = folder, watch, told
+        self._folder, self._watch, self._told, self._is_first = folder, watch, told, is_first
         self._hung: dict[int, Hung] = {}
         self._lost_at = -1
         self.pids: dict[int, int] = {}
@@ -85,6 +104,23 @@ class Agent(LocalElasticAgent):
         for pid in list(self.pids.values()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def _assign_worker_ranks(self, store: Any, group_rank: int, group_world_size: int, spec: Any) -> list[Worker]:
+        """Give rank 0 to the machine that speaks for all; PyTorch orders machines by their address."""
+        store.set(f"first/{group_rank}", str(int(self._is_first)))
+        others = [int(store.get(f"first/{number}")) for number in range(group_world_size)]
+        place = 0 if self._is_first else 1 + sum(not first for first in others[:group_rank])
+        count = spec.local_world_size
+        return [
+            Worker(
+                local_rank=local,
+                global_rank=place * count + local,
+                role_rank=place * count + local,
+                world_size=group_world_size * count,
+                role_world_size=group_world_size * count,
+            )
+            for local in range(count)
+        ]
 
     def _start_workers(self, worker_group: Any) -> dict[int, Any]:
         store = worker_group.store

@@ -13,14 +13,15 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from engine.distributed.context import CANCELLED, INTERRUPTED
 from engine.distributed.health import HANG_S, Beat
-from engine.distributed.messages import Inbox, RankFolder, read_json, write_json
+from engine.distributed.meeting import Board, next_job, open_store, rendezvous
+from engine.distributed.messages import Inbox, Nodes, RankFolder, read_json, write_json
 from engine.errors import CancelledRun, InterruptedRun, UserError
 from engine.spec import RunContext
 
@@ -28,32 +29,6 @@ LOOK_S = 0.05
 HEALTH_S = 1.0
 STOP_S = 20.0
 RESTARTS = 3
-HERE = "127.0.0.1"
-
-
-@dataclass(frozen=True, slots=True)
-class Nodes:
-    """The machines of one job.
-
-    Attributes
-    ----------
-    count
-        How many.
-    endpoint
-        ``host:port`` of the first; port 0 on a single machine: any that is free.
-    name
-        Equal on all of them, and no other job's.
-    is_first
-        True on the machine whose address the endpoint is.
-    address
-        Of this machine, as the others reach it.
-    """
-
-    count: int = 1
-    endpoint: str = f"{HERE}:0"
-    name: str = "ranks"
-    is_first: bool = True
-    address: str = HERE
 
 
 @dataclass(slots=True)
@@ -74,6 +49,8 @@ class Job:
     arguments: Mapping[str, Any]
     processes: int
     device: str = "cpu"
+    artifacts: Sequence[str] = ()
+    """Digests that the program opens: what other machines must have."""
     nodes: Nodes = field(default_factory=Nodes)
     hang_s: float = HANG_S
 
@@ -113,6 +90,8 @@ class _Launch:
         self._next_health = 0.0
         self._stop: CancelledRun | None = None
         self._crash: BaseException | None = None
+        self._board: Board | None = None
+        self._others_error: dict[str, Any] | None = None
 
     def run(self) -> Any:
         self.folder.make()
@@ -137,6 +116,7 @@ class _Launch:
             alive = thread.is_alive()  # before reading: what was said before the end is read below
             self._pass_on(inbox)
             self._tell_losses()
+            self._hear_others()
             if not alive:
                 return
             self._tell_health(agent.beats())
@@ -175,20 +155,33 @@ class _Launch:
             except Empty:
                 return
             self._last_loss = loss
-            self.ctx.decide(
-                "rank",
-                loss.step,
-                "Rank {rank} (process {pid}) {how}; all ranks go on from the last checkpoint",
-                evidence={
-                    "rank": loss.rank,
-                    "process": loss.pid,
-                    "exit code": "hung" if loss.exit_code is None else loss.exit_code,
-                    "silent seconds": round(loss.silent_s, 1),
-                },
-                rank=loss.rank,
-                pid=loss.pid,
-                how=loss.how,
-            )
+            if self.job.nodes.is_first or self._board is None:
+                self._decide(loss.rank, loss.pid, loss.step, loss.how, loss.evidence)
+            else:
+                self._board.tell("loss", [loss.rank, loss.pid, loss.step, loss.how, loss.evidence])
+
+    def _decide(self, rank: int, pid: int, step: int, how: str, evidence: Mapping[str, Any]) -> None:
+        self.ctx.decide(
+            "rank",
+            step,
+            "Rank {rank} (process {pid}) {how}; all ranks go on from the last checkpoint",
+            evidence=evidence,
+            rank=rank,
+            pid=pid,
+            how=how,
+        )
+
+    def _hear_others(self) -> None:
+        """Pass on what the other machines tell."""
+        if self._board is None or not self.job.nodes.is_first:
+            return
+        for kind, value in self._board.told():
+            if kind == "loss":
+                self._decide(*value)
+            elif kind == "error":
+                self._others_error = self._others_error or value
+            else:
+                self._tell_rank(*value)
 
     def _tell_health(self, beats: Mapping[int, Beat]) -> None:
         """Step, time of a step and memory of each rank, once a second, as curves over that rank's own step."""
@@ -199,13 +192,24 @@ class _Launch:
         for rank, beat in beats.items():
             if beat.steps and beat.phase != "end" and beat.step > self._told_step.get(rank, -1):
                 self._told_step[rank] = beat.step
-                self.ctx.metric(f"rank_{rank}_step", beat.step, beat.step)
-                self.ctx.metric(f"rank_{rank}_step_ms", beat.step_s * 1000, beat.step)
-                self.ctx.metric(f"rank_{rank}_memory_mib", beat.memory_mib, beat.step)
+                said = (rank, beat.step, beat.step_s * 1000, beat.memory_mib)
+                if self.job.nodes.is_first or self._board is None:
+                    self._tell_rank(*said)
+                else:
+                    self._board.tell("health", said)
+
+    def _tell_rank(self, rank: int, step: int, step_ms: float, memory_mib: float) -> None:
+        for name, value in (("step", step), ("step_ms", step_ms), ("memory_mib", memory_mib)):
+            if self._is_new(f"rank_{rank}_{name}", step):
+                self.ctx.metric(f"rank_{rank}_{name}", value, step)
 
     def _outcome(self) -> Any:
         for error in sorted((self.folder.path / "errors").glob("*.json")):
-            _raise(read_json(error), error.stem)
+            if self._board is not None and not self.job.nodes.is_first:
+                self._board.tell("error", read_json(error))
+            raise_error(read_json(error))
+        if self._others_error is not None:
+            raise_error(self._others_error)
         if self._stop is not None:
             raise self._stop
         if self._crash is not None:
@@ -249,6 +253,9 @@ class _Launch:
         return {
             "agent": os.getpid(),
             "program": self.job.program,
+            "processes": self.job.processes,
+            "hang_s": self.job.hang_s,
+            "artifacts": list(self.job.artifacts),
             "arguments": dict(self.job.arguments),
             "device": self.job.device,
             "context": context,
@@ -258,8 +265,6 @@ class _Launch:
         """The agent with its rendezvous. PyTorch's part of this is imported by those who need it only."""
         from torch.distributed.elastic.agent.server.api import WorkerSpec
         from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, Std
-        from torch.distributed.elastic.rendezvous import registry
-        from torch.distributed.elastic.rendezvous.api import RendezvousParameters
 
         from engine.distributed.agent import Agent
         from engine.distributed.health import Watch
@@ -269,36 +274,29 @@ class _Launch:
             if name.startswith("torch.distributed.elastic"):
                 logging.getLogger(name).setLevel(logging.CRITICAL)
         nodes = self.job.nodes
-        rendezvous = registry.get_rendezvous_handler(
-            RendezvousParameters(
-                backend="c10d",
-                endpoint=nodes.endpoint,
-                run_id=nodes.name,
-                min_nodes=nodes.count,
-                max_nodes=nodes.count,
-                local_addr=nodes.address,
-                is_host=nodes.is_first,
-                join_timeout=300,
-            )
-        )
+        store, number = open_store(nodes), next_job(nodes)
+        if nodes.count > 1:
+            self._board = Board(store, number)
+            if nodes.is_first:
+                self._board.publish(self._description())
         spec = WorkerSpec(
             role="rank",
             local_world_size=self.job.processes,
             entrypoint=sys.executable,
             args=("-P", "-m", "engine.distributed.rank", str(self.folder.path)),
-            rdzv_handler=rendezvous,
+            rdzv_handler=rendezvous(store, nodes, f"{nodes.name}-{number}"),
             max_restarts=RESTARTS,
             monitor_interval=0.1,
             local_addr=nodes.address,
         )
         logs = DefaultLogsSpecs(log_dir=str(self.folder.logs), redirects=Std.ALL)
         watch = Watch(self.folder, self.job.hang_s)
-        return Agent(spec, logs, folder=self.folder, watch=watch, told=self._losses.put)
+        return Agent(spec, logs, folder=self.folder, watch=watch, told=self._losses.put, is_first=nodes.is_first)
 
 
-def _raise(error: Mapping[str, Any], rank: str) -> None:
+def raise_error(error: Mapping[str, Any]) -> None:
     """Raise the error of a rank here."""
     if error["kind"] in ("user", "transient"):
         values = {key: value for key, value in error["values"].items() if key not in ("block", "field", "hint")}
         raise UserError(error["template"], field=error["field"], hint=error["hint_template"], **values)
-    raise RuntimeError(f"Rank {rank}: {error['message']}\n{error['traceback'] or ''}".rstrip())
+    raise RuntimeError(f"{error['message']}\n{error['traceback'] or ''}".rstrip())

@@ -27,6 +27,32 @@ from pathlib import Path
 from typing import Any
 
 FLUSH_S = 0.05
+HERE = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """The machines of one job.
+
+    Attributes
+    ----------
+    count
+        How many.
+    endpoint
+        ``host:port`` of the first; port 0 on a single machine: any that is free.
+    name
+        Equal on all of them, and no other job's.
+    is_first
+        True on the machine whose address the endpoint is.
+    address
+        Of this machine, as the others reach it.
+    """
+
+    count: int = 1
+    endpoint: str = f"{HERE}:0"
+    name: str = "ranks"
+    is_first: bool = True
+    address: str = HERE
 
 
 @dataclass(frozen=True, slots=True)

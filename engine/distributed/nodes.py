@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 
-from engine.distributed.launch import Nodes
+from engine.distributed.messages import Nodes
 from engine.errors import UserError
 
 VARIABLE = "DEEPSEEK_NODES"

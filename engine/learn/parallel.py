@@ -78,7 +78,7 @@ def chosen_strategy(module: nn.Module, world: World, wanted: str) -> str:
         return wanted
     device = next(module.parameters()).device
     memory_mib = find_device(str(device)).memory_mib
-    sharers = world.local_size if device.type == "cpu" else 1
+    sharers = (world.local_size or world.size) if device.type == "cpu" else 1
     needed = sum(p.numel() for p in module.parameters()) * BYTES_A_WEIGHT
     if memory_mib is None:
         return "ddp"
@@ -191,7 +191,7 @@ def on_cpu(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, 
 
 def placed(checkpoint: Checkpoint, parts: Parts, world: World) -> Checkpoint:
     """A checkpoint of any world as this process needs it: its shards of sharded tensors, its random generators."""
-    if world.is_single and not isinstance(checkpoint.tensors, Pieces):
+    if world.is_single and "random.cpu" in checkpoint.tensors:
         return checkpoint
     likes = _sharded(parts)
     made: dict[str, Tensor] = {}
@@ -279,7 +279,7 @@ def _shape(tensors: Mapping[str, Tensor], name: str) -> list[int]:
 
 def _is_own(tensors: Mapping[str, Tensor], world: World) -> bool:
     """True when the generators in a checkpoint are those of a world of this size."""
-    if not isinstance(tensors, Pieces):
+    if "random.cpu" in tensors:
         return world.is_main
     return world.is_main or f"random.cpu@{world.size - 1}" in tensors and f"random.cpu@{world.size}" not in tensors
 

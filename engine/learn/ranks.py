@@ -67,6 +67,7 @@ def fit_on_ranks(
         arguments=arguments,
         processes=options.devices,
         device=find_device(device).name,
+        artifacts=[ref.digest for ref in (model, dataset, validation) if ref is not None],
         nodes=nodes_of(options.nodes),
         hang_s=options.hang_s or HANG_S,
     )

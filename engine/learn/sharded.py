@@ -56,7 +56,11 @@ class ShardedFolder(CheckpointFolder):
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
         world.barrier()
-        _write_part(temporary, checkpoint, world)
+        if world.spans_machines:
+            for rank, part in enumerate(_gathered(checkpoint, world)):
+                _write_part(temporary, part, World(rank, world.size))
+        else:
+            _write_part(temporary, checkpoint, world)
         world.barrier()
         if world.is_main:
             (temporary / STATE).write_bytes(canonical_json(checkpoint.state))
@@ -70,6 +74,8 @@ class ShardedFolder(CheckpointFolder):
             return super().load()
         found = super().load() if world.is_main else None
         (step,) = world.lead(-1 if found is None else found.step)
+        if world.spans_machines and step >= 0:
+            return _spread(found, step, world)
         if found is None and step >= 0:
             return self._read(self.folder / f"step-{step:012d}")
         return found
@@ -140,6 +146,63 @@ class Pieces(Mapping[str, Tensor]):
 def _slices(begin: Sequence[int], end: Sequence[int], offset: Sequence[int]) -> tuple[slice, ...]:
     """From ``begin`` to ``end`` of the whole, seen from a block at ``offset``."""
     return tuple(slice(i - a, j - a) for i, j, a in zip(begin, end, offset, strict=True))
+
+
+def _gathered(checkpoint: Checkpoint, world: World) -> list[Checkpoint]:
+    """On rank 0 the parts of all processes, where they share no folder; nothing on the others."""
+    parts: list[dict[str, Tensor]] = [{} for _ in range(world.size)]
+    offsets: list[dict[str, Any]] = [{} for _ in range(world.size)]
+    for name in sorted(checkpoint.tensors):
+        tensor = checkpoint.tensors[name]
+        if name in checkpoint.offsets:
+            whole = checkpoint.offsets[name][0]
+            rows = -(-whole[0] // world.size)
+            padded = torch.zeros((rows, *whole[1:]), dtype=tensor.dtype)
+            padded[: len(tensor)] = tensor
+            for rank, part in enumerate(world.gather(padded)):
+                begin = min(rank * rows, whole[0])
+                parts[rank][name] = part[: min(rows, whole[0] - begin)].contiguous()
+                offsets[rank][name] = (whole, (begin, *(0 for _ in whole[1:])))
+        elif name.startswith("random."):
+            for rank, part in enumerate(world.gather(tensor)):
+                parts[rank][name] = part
+        else:
+            parts[0][name] = tensor
+    if not world.is_main:
+        return []
+    return [
+        Checkpoint(checkpoint.step, tensors, checkpoint.state, places)
+        for tensors, places in zip(parts, offsets, strict=True)
+    ]
+
+
+def _spread(found: Checkpoint | None, step: int, world: World) -> Checkpoint:
+    """What rank 0 read, on every process: they share no folder."""
+    told: dict[str, Any] = {}
+    if found is not None:
+        entries = [
+            (name, str(tensor.dtype).removeprefix("torch."), list(tensor.shape))
+            for name, tensor in found.tensors.items()
+        ]
+        told = {"state": found.state, "tensors": entries}
+    told = json.loads(_text(json.dumps(told), world))
+    tensors: dict[str, Tensor] = {}
+    for name, dtype, shape in told["tensors"]:
+        tensor = found.tensors[name] if found is not None else torch.empty(shape, dtype=getattr(torch, dtype))
+        tensors[name] = tensor.contiguous()
+        if tensor.numel():
+            world.copy_from_main(tensors[name])
+    return Checkpoint(step, tensors, told["state"])
+
+
+def _text(text: str, world: World) -> str:
+    """A text of rank 0 on every process."""
+    content = torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)
+    (length,) = world.lead(len(content))
+    if not world.is_main:
+        content = torch.empty(length, dtype=torch.uint8)
+    world.copy_from_main(content)
+    return bytes(content.tolist()).decode()
 
 
 def _write_part(temporary: Path, checkpoint: Checkpoint, world: World) -> None:

@@ -31,14 +31,14 @@ from torch.optim import Optimizer
 
 from engine.compute.rungs import Rung, autocast, kernels
 from engine.learn.precision import explain
-from engine.learn.precision.diagnosis import Finding, diagnose, is_finite
+from engine.learn.precision.health import Health
 from engine.learn.precision.ladder import Ladder
 from engine.learn.precision.options import PrecisionOptions
 from engine.learn.precision.pace import FixedPace, Pace
 from engine.learn.precision.recovery import from_json, to_json
 from engine.learn.precision.samples import Loss, Samples
 from engine.learn.precision.scaler import LossScaler
-from engine.learn.precision.signals import Fault, LossWindow, Signals
+from engine.learn.precision.signals import Fault, LossWindow, Reading, Signals
 from engine.learn.precision.snapshots import SnapshotRing, Training
 from engine.learn.precision.tracer import GO, Tracer, Verdict
 from engine.learn.precision.weights import raise_weights
@@ -102,7 +102,7 @@ class PrecisionController:
         self._pace = Pace() if anywhere is None else FixedPace()
         self._ring: SnapshotRing | None = None
         self._samples: Samples | None = None
-        self._module: nn.Module | None = None
+        self._health: Health | None = None
         self._optimizer: Optimizer | None = None
         self._overflows = 0
         self._rates: deque[tuple[int, float]] = deque(maxlen=RATES_KEPT)
@@ -127,9 +127,10 @@ class PrecisionController:
         self._ladder.back(number)
         goes = True
         for order in self._tracer.orders:
-            if order.number == number:
+            if order.kind == "skip":
+                goes = goes and not order.number <= number < order.number + order.steps
+            elif order.number == number:
                 self._ladder.obey(order)
-                goes = goes and order.kind != "skip"
         self.watches = self.rung.scaled or self._tracer.incident is not None or number % self._pace.norm_every == 0
         return goes
 
@@ -139,7 +140,7 @@ class PrecisionController:
             self._first = (number, inputs)
         incident = self._tracer.incident
         if incident is not None and incident.phase == "reproduce" and number == incident.fault.number:
-            incident.finding = self._diagnose(inputs)
+            incident.finding = None if self._health is None else self._health.finding(inputs, self.autocast)
         if self._samples is not None and self._samples.due(number):
             scale = float(self._scaler.scale) if self.rung.scaled else 1.0
             self._samples.before(inputs, targets, self.autocast, self.rung.dtype, scale)
@@ -191,7 +192,7 @@ class PrecisionController:
 
     def watch(self, training: Training, module: nn.Module, loss: Loss, step: int) -> None:
         """Begin to watch over a training that has done ``step`` steps: new, or out of a checkpoint."""
-        self._module = module
+        self._health = Health(module, self._anywhere)
         if self.options.sampled:
             self._samples = Samples(module, loss, self.options)
         if self.options.recover:
@@ -208,7 +209,7 @@ class PrecisionController:
         """True when it is time to read the signals."""
         if self._tracer.incident is not None or (self._samples is not None and self._samples.fresh):
             return True
-        if self._ring is not None and self._ring.due(step):
+        if self._ring is not None and self._health is not None and (self._ring.due(step) or self._health.is_time(step)):
             return True
         return step % (SCALED_EVERY if self.rung.scaled else self._pace.read_every) == 0
 
@@ -226,17 +227,17 @@ class PrecisionController:
         started = self._pace.now()
         if self._optimizer is not None:
             self._tracer.learning_rate = float(self._optimizer.param_groups[0]["lr"])
-        found = self._read(step)
-        if found is None and over and self.calm and not self._weights_are_finite():
+        found = self._read(step, over)
+        if found is None and over and self.calm and not self._is_sound():
             found = self._tracer.open(Fault("gradient", step - 1, math.nan), self.rung.name)
         if found is not None:
             return self._follow(found, step)
         self._tracer.settle(step)
         switched = self._tracer.incident is None and self._switch(step)
-        if self._ring is not None and self.calm and self._ring.due(step) and self._weights_are_finite():
+        if self._ring is not None and self.calm and self._ring.due(step) and self._is_sound():
             self._ring.capture(step, self._pace.step_s)
             oldest = self._ring.oldest.step
-            self._tracer.orders = [order for order in self._tracer.orders if order.number >= oldest]
+            self._tracer.forget(oldest)
         self._pace.looked(step, started)
         return Verdict("switch", step) if switched else GO
 
@@ -256,8 +257,16 @@ class PrecisionController:
         """The training is over: what was being tried has held to the end."""
         self._tracer.settle(step, over=True)
 
-    def _read(self, step: int) -> Verdict | None:
-        for reading in self._signals.read():
+    def _readings(self, step: int, over: bool) -> list[Reading]:
+        readings = self._signals.read()
+        timely = self._health is not None and self._health.is_time(step)
+        wanted = timely or over or self._tracer.incident is not None
+        if readings and wanted and self._ring is not None and self._health is not None:
+            readings[-1] = replace(readings[-1], held=self._health.largest_statistic())
+        return readings
+
+    def _read(self, step: int, over: bool) -> Verdict | None:
+        for reading in self._readings(step, over):
             if self._tracer.incident is not None:
                 found = self._tracer.trace(reading, self.rung.scaled, self._ladder.above, dict(self._rates))
             else:
@@ -308,11 +317,12 @@ class PrecisionController:
         return False
 
     def _raise_weights(self, step: int, share: float) -> None:
-        assert self._module is not None
+        assert self._health is not None
         assert self._samples is not None
-        low = next(weight.dtype for weight in self._module.parameters() if weight.dtype != torch.float32)
+        module = self._health.module
+        low = next(weight.dtype for weight in module.parameters() if weight.dtype != torch.float32)
         explain.weights_raised(self._decide, step + 1, str(low).removeprefix("torch."), share)
-        raise_weights(self._module, self._optimizer)
+        raise_weights(module, self._optimizer)
         self._samples.weights_were_raised()
 
     # ---------------------------------------------------------------- what is kept
@@ -361,34 +371,15 @@ class PrecisionController:
     def _check_first(self, loss: Tensor) -> None:
         self._is_first = False
         first, self._first = self._first, None
-        if first is None or self.options.recover or not self._holds(not bool(torch.isfinite(loss.detach()))):
+        if first is None or self.options.recover or self._health is None:
             return
-        finding = self._diagnose(first[1])
+        if not self._health.holds(not bool(torch.isfinite(loss.detach()))):
+            return
+        finding = self._health.finding(first[1], self.autocast)
         raise explain.failed(Fault("loss", first[0], float(loss.detach())), None, finding, None, 0)
 
-    def _diagnose(self, inputs: Tensor) -> Finding | None:
-        module = self._module
-        if module is None:
-            return None
-
-        def forward() -> Any:
-            with self.autocast():
-                return module(inputs)
-
-        found = diagnose(module, inputs, forward)
-        return Finding("inputs") if self._holds(found.where == "inputs") else found
-
-    def _holds(self, claim: bool) -> bool:
-        """True when a claim holds here, or in any process that trains with this one."""
-        return claim if self._anywhere is None else self._anywhere(claim)
-
-    def _weights_are_finite(self) -> bool:
-        if self._module is None:
-            return True
-        held = [t for t in (*self._module.parameters(), *self._module.buffers()) if t.is_floating_point()]
-        with torch.no_grad():
-            sound = not held or is_finite(nn.utils.get_total_norm(held, norm_type=math.inf))
-        return not self._holds(not sound)
+    def _is_sound(self) -> bool:
+        return self._health is None or self._health.is_sound()
 
 
 class _Whole:

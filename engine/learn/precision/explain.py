@@ -46,6 +46,7 @@ def rolled_back(decide: Decide, incident: Incident, to_step: int, latest: int) -
     templates = {
         "loss": "The loss became {loss} at step {at}: going back to step {snapshot} to find the cause",
         "gradient": "The gradient of step {at} is not finite: going back to step {snapshot} to find the cause",
+        "statistics": "Running statistics jumped by step {at}: going back to step {snapshot} to find the cause",
         "spike": "The loss rose to {loss} at step {at}: going back to step {snapshot} to find the cause",
     }
     decide(
@@ -70,9 +71,12 @@ def attributed(decide: Decide, incident: Incident, cause: Cause, tried: int) -> 
         decide("precision", step, template, evidence, steps=order.steps, **_way(incident.rung, order.rung))
     elif cause == "data":
         template = "Data: the batch of step {at} fails at every precision, those after it do not: it is left out"
+        if order.steps > 1:
+            template = "Data: {count} batches from step {at} on fail at every precision: they are left out"
+            evidence["batches"] = order.steps
         if incident.finding is not None and incident.finding.where == "inputs":
             template = "Data: the batch of step {at} holds numbers that are not finite: it is left out"
-        decide("attribution", step, template, evidence, cause=cause, at=step)
+        decide("attribution", step, template, evidence, cause=cause, at=step, count=order.steps)
     else:
         evidence |= {"rate": number(order.rate), "from step": order.number + 1}
         template = "Learning rate: with at most {rate} from step {start} on the same batches are good"
@@ -159,6 +163,8 @@ def _message(fault: Fault, first: bool, layer: bool) -> str:
         return "The loss is {loss} at step {step}, the first one"
     if fault.kind == "spike":
         return "The loss rose to {loss} at step {step} and stayed there; the last good loss was {last_good}"
+    if fault.kind == "statistics":
+        return "Running statistics jumped at step {step}; the last good loss was {last_good}"
     if fault.kind == "gradient":
         return "The gradient is not finite at step {step}; the last good loss was {last_good}"
     if layer:

@@ -27,6 +27,9 @@ class PrecisionOptions:
         So many too high losses in a row are a fault; fewer are a hard batch, which every training has.
     outrageous
         A loss that is so many times as far above the median as a too high one is a fault by itself.
+    most_growth
+        The running statistics of a network (of batch normalisation) are at fault when they grow by more than this
+        between two looks. No loss shows that: while training, each batch is normalised by itself.
     initial_scale, floor, growth_interval
         Of the loss scale of fp16: where it starts, what it never falls below, and clean steps before it doubles.
     collapsed, collapsed_interval
@@ -66,6 +69,7 @@ class PrecisionOptions:
     spike_ratio: float = 4.0
     spike_steps: int = 3
     outrageous: float = 100.0
+    most_growth: float = 1000.0
     initial_scale: float = 65536.0
     floor: float = 1.0
     growth_interval: int = 2000

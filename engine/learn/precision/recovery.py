@@ -6,7 +6,7 @@ from the learning rate; nothing but a counterfactual tells which. So the trainin
 1. replays the batches as they were: the fault comes back (else it was a passing one), and a look at the failing batch
    says in which layer numbers stop being finite, or that the batch itself holds such numbers;
 2. replays them one rung up from the failing step on, and one more, up to fp32: gone -> numeric;
-3. leaves the failing batch out: the next ones are good -> data;
+3. leaves the failing batch out, or a few more: the next ones are good -> data;
 4. takes a smaller learning rate from the step before it, then from further back: gone -> learning rate;
 5. gives up, with what is known.
 
@@ -28,6 +28,7 @@ from engine.learn.precision.options import PrecisionOptions
 from engine.learn.precision.signals import Fault
 
 JUMP = 2.0
+WINDOWS = (1, 4, 16)
 Cause = Literal["numeric", "data", "learning_rate", "passing"]
 
 
@@ -43,7 +44,7 @@ class Order:
     number
         Of the step, from 0.
     steps
-        How long before the way back is tried.
+        How long before the way back is tried; for ``"skip"``, how many batches are left out.
     """
 
     kind: Literal["rung", "skip", "cut"]
@@ -85,7 +86,8 @@ class Incident:
         """From which step on the order that is being tried counts as a remedy."""
         if self.finding is not None and self.finding.where == "inputs":
             return self.number + 1
-        return max(self.number, self.fault.number) + 1 + probation
+        left_out = self.trying.steps if self.trying is not None and self.trying.kind == "skip" else 1
+        return max(self.number + left_out, self.fault.number + 1) + probation
 
 
 def orders_for(
@@ -110,19 +112,19 @@ def orders_for(
     >>> incident = Incident(Fault("loss", 40, float("nan")), 40, "bf16", 0.7)
     >>> steady = dict.fromkeys(range(41), 0.1)
     >>> [(order.kind, order.number) for order in orders_for(incident, ["fp32"], PrecisionOptions(), steady)]
-    [('rung', 40), ('skip', 40), ('cut', 39), ('cut', 24), ('cut', 24)]
+    [('rung', 40), ('skip', 40), ('skip', 40), ('cut', 39), ('cut', 24), ('cut', 24), ('skip', 40)]
     >>> incident.finding = Finding("inputs")
     >>> [order.kind for order in orders_for(incident, ["fp32"], PrecisionOptions(), steady)]
     ['skip']
     """
     number = incident.number
-    skip = Order("skip", number)
+    skip, some, many = (Order("skip", number, steps=count) for count in WINDOWS)
     if incident.finding is not None and incident.finding.where == "inputs":
         return [skip]
     orders = [Order("rung", number, rung=name, steps=stay) for name in rungs_above]
     rate = rates.get(number - 1)
     if rate is None:
-        return [*orders, skip]
+        return [*orders, skip, some, many]
     far, cut = max(0, number - options.far_back), options.rate_cut
     before = [rates[step] for step in range(far - 1, number - 1) if step in rates]
     usual = statistics.median(before) if before else rate
@@ -131,7 +133,7 @@ def orders_for(
     else:
         ways = [(number - 1, cut * rate), (far, cut * rate), (far, cut * cut * rate)]
     cuts = [Order("cut", start, rate=lower, steps=stay) for start, lower in ways]
-    orders += [cuts[0], skip, *cuts[1:]] if rate > JUMP * usual else [skip, *cuts]
+    orders += [cuts[0], skip, *cuts[1:], some, many] if rate > JUMP * usual else [skip, some, *cuts, many]
     return orders
 
 
@@ -153,7 +155,7 @@ def to_json(orders: Sequence[Order]) -> list[dict[str, Any]]:
 def from_json(orders: Sequence[dict[str, Any]]) -> list[Order]:
     """Orders out of a checkpoint.
 
-    >>> from_json(to_json([Order("skip", 3)]))
-    [Order(kind='skip', number=3, rung='', rate=0.0, steps=0)]
+    >>> from_json(to_json([Order("skip", 3, steps=1)]))
+    [Order(kind='skip', number=3, rung='', rate=0.0, steps=1)]
     """
     return [Order(**order) for order in orders]

@@ -31,11 +31,14 @@ class Reading:
         Of the step, from 0.
     norm
         Of the gradient over all weights; None when it was not measured.
+    held
+        The largest number in the network's running statistics after the step; None when it was not measured.
     """
 
     number: int
     loss: float
     norm: float | None
+    held: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Fault:
         What the loss should have stayed below; None when it is not a finite number.
     """
 
-    kind: Literal["loss", "gradient", "spike"]
+    kind: Literal["loss", "gradient", "spike", "statistics"]
     number: int
     loss: float
     limit: float | None = None
@@ -118,6 +121,7 @@ class LossWindow:
         self._losses: deque[float] = deque(maxlen=options.window)
         self._high: list[Reading] = []
         self._taken = 0
+        self._held: float | None = None
         self.limit: float | None = None
         self._outrageous: float | None = None
         self.last_good: float | None = None
@@ -142,6 +146,9 @@ class LossWindow:
         if reading.norm is not None and not math.isfinite(reading.norm) and not scaled:
             self._high = []
             return Fault("gradient", reading.number, reading.loss)
+        if self._jumped(reading):
+            self._high = []
+            return Fault("statistics", reading.number, reading.loss)
         if self.limit is not None and reading.loss > self.limit:
             self._high.append(reading)
             outrageous = self._outrageous is not None and reading.loss > self._outrageous
@@ -151,6 +158,8 @@ class LossWindow:
             return self._spike(first)
         for kept in (*self._high, reading):
             self._take(kept.loss)
+        if reading.held is not None:
+            self._held = max(reading.held, self._held or 0.0)
         self._high = []
         return None
 
@@ -160,7 +169,13 @@ class LossWindow:
             return True
         if reading.norm is not None and not math.isfinite(reading.norm) and not scaled:
             return True
-        return self.limit is not None and reading.loss > self.limit
+        return self._jumped(reading) or (self.limit is not None and reading.loss > self.limit)
+
+    def _jumped(self, reading: Reading) -> bool:
+        """True when the running statistics are out of all proportion to what they were."""
+        if reading.held is None or self._held is None:
+            return False
+        return not reading.held <= self._options.most_growth * max(self._held, 1.0)
 
     def _spike(self, reading: Reading) -> Fault:
         return Fault("spike", reading.number, reading.loss, self.limit)
@@ -185,7 +200,8 @@ class LossWindow:
         """What a checkpoint and a snapshot keep; JSON."""
         return {
             "losses": list(self._losses),
-            "high": [[reading.number, reading.loss, reading.norm] for reading in self._high],
+            "held": self._held,
+            "high": [[reading.number, reading.loss, reading.norm, reading.held] for reading in self._high],
             "taken": self._taken,
             "limit": self.limit,
             "outrageous": self._outrageous,
@@ -196,5 +212,6 @@ class LossWindow:
         """As it was."""
         self._losses = deque(state["losses"], maxlen=self._options.window)
         self._high = [Reading(*values) for values in state["high"]]
+        self._held = state["held"]
         self._taken, self.last_good = state["taken"], state["last_good"]
         self.limit, self._outrageous = state["limit"], state["outrageous"]

@@ -141,6 +141,10 @@ class Tracer:
         self.close(cause_of(incident.trying))
         return True
 
+    def forget(self, step: int) -> None:
+        """Drop the orders that no rollback can come to any more."""
+        self.orders = [order for order in self.orders if order.number + order.steps >= step]
+
     def abandon(self) -> None:
         """Forget the incident; what was being tried is not tried any more."""
         if self.incident is not None and self.incident.trying is not None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 
 import pytest
 import torch
@@ -241,8 +242,9 @@ def test_raised_weights_keep_their_optimiser():
 
 
 def test_bf16_native_weights_never_see_fp16(monkeypatch):
-    monkeypatch.setattr("engine.learn.precision.make.legal_rungs", lambda device: HALF)
-    monkeypatch.setattr("engine.learn.precision.make.rung", lambda name, device: RUNGS[name])
+    making = sys.modules[make_controller.__module__]
+    monkeypatch.setattr(making, "legal_rungs", lambda device: HALF)
+    monkeypatch.setattr(making, "rung", lambda name, device: RUNGS[name])
     native = make_controller("adaptive", nn.Linear(2, 2).bfloat16(), CPU, lambda *_, **__: None, chosen="fp16")
     usual = make_controller("adaptive", nn.Linear(2, 2), CPU, lambda *_, **__: None, chosen="fp16")
     assert (native.rung.name, usual.rung.name) == ("bf16", "fp16")
@@ -292,3 +294,24 @@ def test_a_controller_goes_on_from_a_checkpoint_with_the_same_schedule():
     pairs = zip(whole.module.state_dict().values(), second.module.state_dict().values(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
     assert {**first.rungs, **second.rungs} == whole.rungs
+
+
+def test_running_statistics_that_a_batch_ruins_are_found_though_no_loss_shows_it():
+    def fault(number, x, y):
+        return (x * 1e8, y) if number == 50 else (x, y)
+
+    toy = Toy(LOW, fault=fault).run(120)
+    assert toy.said[0]["evidence"]["fault"] == "statistics"
+    assert toy.kinds() == ["data"]
+    assert toy.said[-1]["step"] == 51
+    assert toy.good()
+
+
+def test_a_run_of_bad_batches_is_left_out_as_a_whole():
+    def fault(number, x, y):
+        return (x * 1e30, y) if 50 <= number < 53 else (x, y)
+
+    toy = Toy(LOW, module=nn.Linear(8, 3), fault=fault).run(120)
+    assert toy.kinds() == ["data"]
+    assert "4 batches from step 51 on" in toy.said[-1]["said"]
+    assert toy.good()

@@ -7,6 +7,7 @@ same plan give the same result; so everything that a machine or a clock would ot
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -115,7 +116,7 @@ def applied(plan: ExecutionPlan, seed: int) -> Iterator[torch.device]:
             torch.set_num_threads(plan.threads)
             torch.backends.cuda.matmul.allow_tf32 = lower
             # some CUDA kernels (max-pool backward) only come in one kind: PyTorch warns there instead of refusing
-            torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
+            set_deterministic(True, warn_only=device.type != "cpu")
             torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # not in the stub
             torch.manual_seed(seed)
             backend = backend_of(device.type)
@@ -123,7 +124,20 @@ def applied(plan: ExecutionPlan, seed: int) -> Iterator[torch.device]:
                 backend.seed(device, seed)
             yield device
         finally:
-            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+            set_deterministic(deterministic, warn_only=warn_only)
             torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]  # not in the stub
             torch.backends.cuda.matmul.allow_tf32 = products
             torch.set_num_threads(threads)
+
+
+def set_deterministic(wanted: bool, *, warn_only: bool = False) -> None:
+    """As ``torch.use_deterministic_algorithms``, without its import of the whole compiler, which takes seconds.
+
+    Whoever compiles tells the compiler: it is told here only when it has been imported already.
+    """
+    import torch
+
+    torch._C._set_deterministic_algorithms(wanted, warn_only=warn_only)
+    compiler = sys.modules.get("torch._inductor.config")
+    if compiler is not None:
+        compiler.deterministic = wanted  # type: ignore[attr-defined]

@@ -106,8 +106,7 @@ class Step:
         self._device = next(module.parameters()).device
         self._mix = make_mixing(options.mixup, options.cutmix)
         self.forward: Callable[[Tensor], Tensor] = self.network.call
-        # of one size: batches of another size than most go through the network as it is
-        self._compiled = torch.compile(self.forward, dynamic=False) if choice.compile else None
+        self._compiled = _compiled(self.forward) if choice.compile else None
         self._extra_loss: Callable[[], Tensor] | None = getattr(module, "extra_loss", None)
         self._channels_last = choice.memory_format == "channels_last"
         self._labels_fit = task.name != "classification"
@@ -296,3 +295,11 @@ class Step:
             batch_size=size,
             fits=fits,
         ) from error
+
+
+def _compiled(forward: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Compiled for one size of batch: those of another size than most go through the network as it is."""
+    import torch._inductor.config as compiler
+
+    compiler.deterministic = torch.are_deterministic_algorithms_enabled()
+    return torch.compile(forward, dynamic=False)

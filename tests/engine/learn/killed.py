@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import torch
+import torch._dynamo  # optimisers import it: here it is done once for all children
 from safetensors.torch import save
 
 from engine.compute import applied

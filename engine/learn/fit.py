@@ -1,7 +1,7 @@
 """From a model and data sets to a trained model: what the training blocks share.
 
-Called by ``train.classifier`` and ``train.regressor``. It fills what the model could not know before its data, starts
-the loop of :mod:`engine.learn.loop` under the run's plan, and writes the result.
+Called by the training blocks. It starts the loop of :mod:`engine.learn.loop` under the run's plan, with what
+:mod:`engine.learn.prepare` made ready, and writes the result.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from engine.artifacts import DatasetRef, MetricsRef, ModelRef, TextRef, canonical_json
 from engine.compute.plan import applied
@@ -21,25 +20,20 @@ from engine.compute.world import ALONE, World
 from engine.datasets import open_texts
 from engine.datasets.texts import TOKENIZER
 from engine.errors import UserError
-from engine.learn.augment import make_augmentation
 from engine.learn.choosing import block_plan
 from engine.learn.figures import history_figure
 from engine.learn.finder import RateCurve, find_learning_rate
 from engine.learn.loop import train
 from engine.learn.options import TrainingOptions
 from engine.learn.parallel import whole
+from engine.learn.prepare import Prepared, prepare
 from engine.learn.ranks import fit_on_ranks
 from engine.learn.recipes import resolved
 from engine.learn.sharded import ShardedFolder
 from engine.learn.state import TrainingData, TrainingResult
-from engine.learn.tasks import Task, find_task
-from engine.models import build
-from engine.runtime.examples import DataSpec, describe, load
-from engine.runtime.images import network_shape, with_fit_of
-from engine.runtime.models import WEIGHTS, load_weights, read_spec, read_weights, save_model
+from engine.runtime.models import save_model
 from engine.runtime.modelspec import ModelSpec
 from engine.runtime.provenance import provenance
-from engine.runtime.texts import tokenizer_of
 from engine.spec import ExecutionPlan, RunContext
 from engine.text import TextTokenizer
 
@@ -144,36 +138,6 @@ def fit_here(
     return finished(ready, dataset, result, plan, ctx, weights)
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A model that knows its data, and the data as it takes them."""
-
-    spec: ModelSpec
-    task: Task
-    tokenizer: TextTokenizer | None
-    module: nn.Module
-    data: TrainingData
-
-    def other(self, ref: DatasetRef, device: torch.device) -> TrainingData:
-        """Another data set for the same model, not to learn from."""
-        return _data(ref, self.spec, self.task, device, self.tokenizer)
-
-
-def prepare(model: ModelRef, dataset: DatasetRef, task_name: str, device: torch.device) -> Prepared:
-    """Fill in what a model could not know before its data, and load both onto a device.
-
-    Raises
-    ------
-    UserError
-        When model, data and task do not fit together.
-    """
-    task = find_task(task_name)
-    given, tokenizer = read_spec(model), tokenizer_of(model)
-    spec = _filled(given, _wanted(dataset, task, given, tokenizer), dataset, task)
-    module = _module(model, given, spec).to(device)
-    return Prepared(spec, task, tokenizer, module, _data(dataset, spec, task, device, tokenizer, training=True))
-
-
 def finished(
     ready: Prepared,
     dataset: DatasetRef,
@@ -241,60 +205,11 @@ def _resolved(
     return replace(taken, learning_rate=found.suggested)
 
 
-def _wanted(dataset: DatasetRef, task: Task, given: ModelSpec, tokenizer: TextTokenizer | None) -> DataSpec:
-    longest = given.config.get("max_length")
-    return describe(dataset, needs_target=task.needs_target, tokenizer=tokenizer, longest=longest)
-
-
 def _tokenizer_file(dataset: DatasetRef, tokenizer: TextTokenizer | None) -> dict[str, bytes]:
     """The tokenizer that goes with the model: its own, or that of the texts it learned from."""
     if not isinstance(dataset, TextRef):
         return {}
     return {TOKENIZER: tokenizer.content if tokenizer is not None else open_texts(dataset).tokenizer.content}
-
-
-def _filled(given: ModelSpec, wanted: DataSpec, dataset: DatasetRef, task: Task) -> ModelSpec:
-    """The model's description with all that the data decides."""
-    kind = wanted.input["kind"]
-    # Weights that were trained on other numbers keep the preprocessing they were trained with.
-    # (Of texts, what is wanted was made with the model's own tokenizer already.)
-    keeps = bool(given.preprocessing) and kind != "tokens" and (given.input is None or given.input["kind"] == kind)
-    shared: dict[str, Any] = {
-        "task": task.name,
-        "input": given.input if keeps and given.input and kind == "table" else wanted.input,
-        "preprocessing": given.preprocessing if keeps else wanted.preprocessing,
-    }
-    if kind == "images" and keeps:
-        shared["preprocessing"] = with_fit_of(given.preprocessing, wanted.preprocessing)
-        wanted = replace(wanted, shape=network_shape(given.preprocessing, wanted.shape))
-    return given.model_copy(update={**shared, **task.completed(given, wanted, dataset)})
-
-
-def _module(model: ModelRef, given: ModelSpec, spec: ModelSpec) -> nn.Module:
-    module = build(spec.architecture, spec.config)
-    if WEIGHTS in model.files:
-        load_weights(module, read_weights(model), given.architecture, fresh_head=True)
-    return module
-
-
-def _data(
-    ref: DatasetRef,
-    spec: ModelSpec,
-    task: Task,
-    device: torch.device,
-    tokenizer: TextTokenizer | None,
-    *,
-    training: bool = False,
-) -> TrainingData:
-    wanted = describe(ref, needs_target=task.needs_target)  # refuses an empty one
-    targets = task.targets(ref, spec)
-    augments = training and wanted.input["kind"] == "images"
-    return TrainingData(
-        load(ref, spec, device, tokenizer),
-        None if targets is None else targets.to(device),
-        make_augmentation(wanted.augmentation) if augments else None,
-        task.derive(ref, training=training),
-    )
 
 
 def _workload(spec: ModelSpec, data: TrainingData, options: TrainingOptions, plan: ExecutionPlan) -> str:

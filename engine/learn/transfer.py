@@ -19,9 +19,10 @@ from engine.compute.plan import applied
 from engine.errors import UserError
 from engine.learn.checkpoint import CheckpointFolder
 from engine.learn.choosing import block_plan
-from engine.learn.fit import Fitted, finished, prepare
+from engine.learn.fit import Fitted, finished
 from engine.learn.loop import train
 from engine.learn.options import TrainingOptions
+from engine.learn.prepare import prepare
 from engine.learn.state import TrainingData
 from engine.models import find
 from engine.runtime.examples import Examples

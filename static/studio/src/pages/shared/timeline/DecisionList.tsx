@@ -1,5 +1,5 @@
-/** All decisions as a table, some at a time; a click shows one on the time line. */
-import { useState } from "react";
+/** All decisions as a table in the order they were taken, some at a time; a click shows one on the time line. */
+import { useMemo, useState } from "react";
 import { t, tn } from "../../../i18n";
 import { type Decision, MAX_DECISIONS } from "../../../lib/decisions";
 import { formatNumber, formatTime } from "../../../lib/format";
@@ -19,7 +19,8 @@ export interface DecisionListProps {
 export function DecisionList({ decisions, chosen, onChoose }: DecisionListProps) {
   const [open, setOpen] = useState(false);
   const [pages, setPages] = useState(1);
-  const shown = decisions.slice(0, pages * PAGE);
+  const ordered = useMemo(() => [...decisions].sort((a, b) => a.seq - b.seq), [decisions]);
+  const shown = ordered.slice(0, pages * PAGE);
   return (
     <details className={styles.list} open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>

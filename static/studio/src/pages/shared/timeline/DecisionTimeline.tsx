@@ -39,7 +39,7 @@ export function DecisionTimeline({ decisions, label, axis, zoomTo, lineId }: Dec
   const [chosen, setChosen] = useState<Decision | null>(null);
   const track = useRef<HTMLDivElement>(null);
   const drag = useDragZoom(track, axis, lineId, zoomTo);
-  const shown = clusterOf(clusters, pointed ?? chosen) ?? [pointed ?? chosen ?? decisions[decisions.length - 1]!];
+  const shown = clusterOf(clusters, pointed ?? chosen) ?? [pointed ?? chosen ?? newestOf(decisions)];
   const height = HEAD + Math.max(1, lanes.length) * LANE + 4;
   return (
     // biome-ignore lint/a11y/useSemanticElements: a fieldset is for inputs
@@ -112,6 +112,11 @@ export function DecisionTimeline({ decisions, label, axis, zoomTo, lineId }: Dec
       />
     </section>
   );
+}
+
+/** Said last: a way back leads to an earlier step, so it need not be the one with the highest. */
+function newestOf(decisions: readonly Decision[]): Decision {
+  return decisions.reduce((newest, one) => (one.seq > newest.seq ? one : newest));
 }
 
 function clusterOf(clusters: readonly Cluster[], decision: Decision | null): Decision[] | null {

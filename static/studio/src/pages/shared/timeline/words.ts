@@ -56,6 +56,6 @@ export function evidenceValue(value: Json): string {
   if (value === null) {
     return "–";
   }
-  const text = typeof value === "string" ? value : JSON.stringify(value);
+  const text = typeof value === "string" ? t(value) : JSON.stringify(value);
   return text.length > 200 ? `${text.slice(0, 199)}…` : text;
 }

@@ -36,6 +36,7 @@ CATEGORIES = {
     "model": "Model",
     "train": "Training",
     "evaluate": "Evaluation",
+    "compress": "Compression",
     "predict": "Prediction",
     "code": "Code",
     "export": "Export",

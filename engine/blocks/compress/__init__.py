@@ -1,0 +1,1 @@
+"""Blocks that make models smaller and faster."""

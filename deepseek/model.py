@@ -8,22 +8,18 @@ same training and evaluation as in the studio, and ``pipeline()`` can be opened 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepseek import blocks, local, pipeline
+from deepseek import blocks, loading, local, pipeline
 from deepseek.dataset import Dataset
-from deepseek.errors import UsageError, unknown
+from deepseek.errors import UsageError
 from deepseek.pipeline import Output
 from deepseek.progress import Progress, Sink, silent
 from deepseek.results import Evaluation, Predictions, Training
 
 if TYPE_CHECKING:
     from torch import nn
-
-PUBLISHED = {"weights": "public", "stem": "large", "num_classes": 1000}
-"""What the public weights of an architecture were trained with (ImageNet)."""
 
 
 class Model:
@@ -58,54 +54,44 @@ class Model:
             Parameters of the architecture, for example ``num_classes=10``. What is left out and depends on the data is
             read off it when training starts.
         """
-        type_ = _architecture(architecture)
+        type_ = loading.block_of(architecture)
         return cls(pipeline.step("model", type_, blocks.check_params(type_, config)).out("model"), architecture)
 
     @classmethod
     def load(cls, source: str | Path, *, module: nn.Module | None = None, **config: Any) -> Model:
-        """Load a model: a file that :meth:`save` or the studio wrote, or a known network with its public weights.
+        """Load a model: from a file or a folder, or a known network with its public weights.
 
         Parameters
         ----------
         source
-            Path of a bundle; or an architecture such as ``"resnet50"``, whose published weights are fetched when they
-            are first needed.
+            - a bundle that :meth:`save` or the studio wrote;
+            - a name such as ``"resnet50"``, ``"efficientnet_lite0"``, ``"bert-base-uncased"`` or ``"minilm"``, whose
+              published weights are fetched and checked when they are first needed;
+            - a file with weights (``.safetensors``, ``.pth``), with ``architecture="resnet50"`` beside it;
+            - a folder of Hugging Face's form (``config.json`` and ``model.safetensors``) of BERT, ViT or Llama;
+            - an ONNX file, with ``labels=[...]`` for its classes;
+            - a ``torch.export`` archive (``.pt2``) with ``trust=True``: opening one can run its author's code.
         module
             For a bundle of a wrapped module: the module with its code; its weights are replaced.
         config
-            For an architecture: its parameters; another ``num_classes`` than the published makes a fresh last layer.
+            Parameters of the block that makes the model; another ``num_classes`` than the published makes a fresh last
+            layer, and ``num_classes=None`` one that follows the data.
 
         Raises
         ------
         UsageError
             When there is no such file or architecture, or the file is damaged.
         """
-        path = Path(source).expanduser()
-        if not path.is_file():
-            return cls._load_public(str(source), config)
-        if config:
-            raise unknown("parameter of a saved model", next(iter(config)), ())
         if module is not None:
             from deepseek import wrapping
 
-            wrapping.register(str(local.load_bundle(path).read_json("model.json")["architecture"]), module)
-        made = pipeline.step("model", "model.load", {"file": local.put_file(path)})
-        model = cls(made.out("model"), path.stem)
-        model._name = str(model.spec["architecture"]).removeprefix("wrapped:").split("-")[0]
+            spec = local.load_bundle(Path(source).expanduser()).read_json("model.json")
+            wrapping.register(str(spec["architecture"]), module)
+        made, name = loading.step_for(source, config)
+        model = cls(made.out("model"), name)
+        if made.type == "model.load":
+            model._name = str(model.spec["architecture"]).removeprefix("wrapped:").split("-")[0]
         return model
-
-    @classmethod
-    def _load_public(cls, name: str, config: Mapping[str, Any]) -> Model:
-        if "/" in name or name.endswith(".zip"):
-            raise UsageError(f"There is no file {name}")
-        type_ = _architecture(name)
-        if "weights" not in blocks.parameters(type_):
-            raise UsageError(
-                f"There are no public weights for {name}", hint=f"Model.create({name!r}) makes one with fresh weights."
-            )
-        published = {name: value for name, value in PUBLISHED.items() if name in blocks.parameters(type_)}
-        checked = blocks.check_params(type_, {**published, **config})
-        return cls(pipeline.step("model", type_, checked).out("model"), name)
 
     @classmethod
     def wrap(cls, module: nn.Module) -> Model:
@@ -178,7 +164,7 @@ class Model:
         Training
             Its last numbers and its curves.
         """
-        type_ = f"train.{_trainer(dataset)}"
+        type_ = f"train.{_trainer(dataset, self._name)}"
         given = {
             "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate,
             "devices": devices, "nodes": nodes, **params,
@@ -195,7 +181,7 @@ class Model:
         plan = {**self._plan, **{k: v for k, v in {"device": device, "threads": threads}.items() if v is not None}}
         seed = dataset._seed if seed is None else seed
         document, ids = pipeline.document([made], name=f"{self._name} on {dataset._title}", seed=seed)
-        curves = blocks.Curves(ids[made], _sink(show))
+        curves = blocks.Curves(ids[made], sink(show))
         started = time.monotonic()
         result = local.checked(local.execute(document, plan=plan, show=curves))
         self._output, self._seed, self._plan = made.out("model"), seed, dict(result.plan or plan)
@@ -220,7 +206,7 @@ class Model:
             (``evaluation.tables["report"]``).
         """
         self._require_training()
-        type_ = f"evaluate.{_trainer(dataset)}"
+        type_ = f"evaluate.{_trainer(dataset, self._name)}"
         made = pipeline.step(
             "evaluate",
             type_,
@@ -229,7 +215,7 @@ class Model:
             dataset=dataset.test._output,
         )
         document, ids = pipeline.document([made], name=f"{self._name} on {dataset._title}", seed=self._seed)
-        result = local.checked(local.execute(document, plan=self._plan, show=_sink(show)))
+        result = local.checked(local.execute(document, plan=self._plan, show=sink(show)))
         outputs = result.outputs[ids[made]]
         figures = {port: ref.read_json("figure.json") for port, ref in outputs.items() if ref.kind == "figure"}
         tables = {port: local.read_table(ref).to_pandas() for port, ref in outputs.items() if ref.kind == "table"}
@@ -348,16 +334,10 @@ class Model:
             raise UsageError("The model is not trained yet", hint="Call model.train(dataset) first.")
 
 
-def _architecture(name: str) -> str:
-    """Block type of an architecture."""
-    special = {"load", "wrapped"}
-    known = [entry for entry in blocks.names("model") if entry not in special]
-    if name not in known:
-        raise unknown("architecture", name, known)
-    return f"model.{name}"
-
-
-def _trainer(dataset: Dataset) -> str:
+def _trainer(dataset: Dataset, architecture: str) -> str:
+    """Which training and evaluation blocks fit the data and the network."""
+    if architecture == "autoencoder":
+        return architecture
     if dataset.task == "classification":
         return "classifier"
     if dataset.task == "regression":
@@ -367,7 +347,8 @@ def _trainer(dataset: Dataset) -> str:
     raise UsageError("It is not said which column to predict", hint='Say it: Dataset.load(..., target="NAME").')
 
 
-def _sink(show: bool | Sink) -> Sink:
+def sink(show: bool | Sink) -> Sink:
+    """What is told the events of a run: a progress bar, nothing, or what a person gave."""
     if callable(show):
         return show
     return Progress(shows_cached=False) if show else silent

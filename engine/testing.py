@@ -39,6 +39,7 @@ COUNT = 24
 FROM_TRAINED = ("train.transfer", "train.finetune")
 LANGUAGE = ("train.language_model", "evaluate.language_model", "predict.generate")
 DECODER = {"hidden_size": 16, "layers": 1, "heads": 2, "intermediate_size": 32}
+NARROW = {"latent_size": 4, "widths": [8]}
 VERSE = "the cat sat on the mat and the dog sat by the door while the rain fell on the roof"
 
 
@@ -61,6 +62,8 @@ def sample(kind: str, store: ArtifactStore, *, block: str = "", port: str = "") 
     """
     if block.endswith(".regressor"):
         return _regression(kind, store, block)
+    if block.endswith(".autoencoder") and kind == "model":
+        return _autoencoder(store, block)
     if block in LANGUAGE:
         return _language(kind, store, block)
     if kind == "model" and block.startswith("train.") and block not in FROM_TRAINED:
@@ -171,6 +174,19 @@ def language_model(store: ArtifactStore) -> ModelRef:
         preprocessing=wanted.preprocessing,
     )  # fmt: skip
     return save_model(store, spec, module.state_dict(), files={TOKENIZER: open_texts(ref).tokenizer.content})
+
+
+def _autoencoder(store: ArtifactStore, block: str) -> ModelRef:
+    fresh = ModelSpec(architecture="autoencoder", config=NARROW)
+    if not block.startswith("evaluate."):
+        return save_model(store, fresh)
+    wanted = describe(images(store))
+    config = complete("autoencoder", NARROW, "images", wanted.shape, 1)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        module = build("autoencoder", config)
+    known = {"task": "reconstruction", "input": wanted.input, "preprocessing": wanted.preprocessing}
+    return save_model(store, fresh.model_copy(update={"config": config, **known}), module.state_dict())
 
 
 def _language(kind: str, store: ArtifactStore, block: str) -> Ref:

@@ -55,6 +55,11 @@ def parameters(type_: str) -> list[str]:
     return list(_properties(local.catalog()["blocks"][type_]))
 
 
+def schema(type_: str) -> Mapping[str, Any]:
+    """The JSON Schema of each parameter of a block."""
+    return _properties(local.catalog()["blocks"][type_])
+
+
 def check_params(type_: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters that were given, as JSON values; None means the default.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from deepseek import blocks, loading, local, pipeline
 from deepseek.dataset import Dataset
@@ -117,6 +117,7 @@ class Model:
         self,
         dataset: Dataset,
         *,
+        method: Literal["full", "transfer", "finetune"] = "full",
         validation: Dataset | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
@@ -138,6 +139,10 @@ class Model:
         ----------
         dataset
             Its part to train on is used (``dataset.train``); keep the other for :meth:`evaluate`.
+        method
+            ``"full"`` trains all weights. For a model that starts from public weights and learns classes:
+            ``"transfer"`` trains a last layer on its features, in seconds and from few examples; ``"finetune"`` does
+            that and then trains everything in small steps.
         validation
             Data to look at after every epoch, for curves and early stopping; by default ``dataset.validation``.
         epochs, batch_size, learning_rate

@@ -1,12 +1,17 @@
 """Models of other programs as ONNX files: what goes in and comes out is read off the file, the rest is told.
 
-Called by the block ``model.load_onnx``. Must not unpickle anything: an ONNX file is data.
+Called by the blocks ``model.load_onnx`` and ``model.load_exported``. An ONNX file is data; only
+:func:`onnx_of_archive` opens something that can hold code.
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
+
+import torch
 
 from engine.artifacts import ModelRef
 from engine.errors import UserError
@@ -80,6 +85,32 @@ def onnx_model(
         )
     spec = ModelSpec(architecture="onnx", provenance=provenance(ctx), **known)
     return add_variant(ctx.store, save_model(ctx.store, spec), "onnx", content)
+
+
+def onnx_of_archive(path: Path) -> bytes:
+    """A ``torch.export`` archive as an ONNX file.
+
+    Opening it runs whatever code its author put there (``torch.export.load`` unpickles). Call it only where that may
+    happen: behind the permission to run code, in the sandbox.
+
+    Raises
+    ------
+    UserError
+        When it cannot be opened, or has operators that ONNX has not.
+    """
+    require_onnx()
+    from engine.runtime.onnx_export import quiet
+
+    try:
+        with quiet():
+            program = torch.export.load(io.BytesIO(path.read_bytes()))
+            written = torch.onnx.export(program, dynamo=True, verbose=False, optimize=True)
+    except Exception as error:  # what is in the archive decides what is raised
+        reason = (str(error) or type(error).__name__).strip().splitlines()[0][:300]
+        raise UserError("The archive cannot be turned into ONNX: {problem}", field="file", problem=reason) from error
+    assert written is not None
+    content: bytes = written.model_proto.SerializeToString()
+    return content
 
 
 def _labels(shape: Sequence[int | None], labels: Sequence[str], task: str) -> list[str] | None:

@@ -49,7 +49,7 @@ def to_onnx(module: nn.Module, example: Tensor, translations: Translations | Non
     """
     batch = torch.export.Dim("batch", min=1)
     try:
-        with _quiet(), torch.no_grad():
+        with quiet(), torch.no_grad():
             program = torch.onnx.export(
                 module.eval(), (example,), dynamo=True, opset_version=OPSET, dynamic_shapes=({0: batch},),
                 custom_translation_table=dict(translations or {}), verbose=False, optimize=True,
@@ -160,7 +160,7 @@ def largest_difference(content: bytes, module: nn.Module, x: Tensor) -> float:
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
+def quiet() -> Any:
     """Without the exporter's remarks on packages that are not needed."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

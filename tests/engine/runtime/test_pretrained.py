@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from engine import resources
-from engine.blocks.model import bert, efficientnet_lite0, load, load_onnx, resnet18, vit
+from engine.blocks.model import bert, efficientnet_lite0, load, load_exported, load_onnx, resnet18, vit
 from engine.errors import UserError
 from engine.models import build
 from engine.runtime.models import open_model, read_spec, read_weights
@@ -221,6 +221,23 @@ def test_an_onnx_file_answers_as_the_network_it_was_made_of(ctx, tmp_path):
     path.write_bytes(b"no onnx")
     with pytest.raises(UserError, match="cannot be opened"):
         load_onnx.run(load_onnx.Params(path=str(path)), ctx=ctx)
+
+
+def test_a_torch_export_archive_becomes_an_onnx_model_behind_a_permission(ctx, tmp_path):
+    pytest.importorskip("onnxscript", reason="onnx, onnxruntime and onnxscript are not installed")
+    assert load_exported.run.__block_spec__.permission == "run_code"
+    torch.manual_seed(0)
+    network = build("mlp", {"num_classes": 2, "in_features": 3, "hidden": [4]}).eval()
+    batch = torch.export.Dim("batch", min=1)
+    program = torch.export.export(network, (torch.zeros(2, 3),), dynamic_shapes=({0: batch},))
+    torch.export.save(program, tmp_path / "net.pt2")
+    made = load_exported.run(load_exported.Params(path=str(tmp_path / "net.pt2")), ctx=ctx).model
+    assert [name for name in made.files if name.endswith((".pt2", ".onnx"))] == ["onnx.onnx"]
+    x = torch.randn(5, 3)
+    torch.testing.assert_close(open_model(made).module(x), network(x).detach(), rtol=1e-4, atol=1e-5)
+    (tmp_path / "net.pt2").write_bytes(b"no archive")
+    with pytest.raises(UserError, match="cannot be turned into ONNX"):
+        load_exported.run(load_exported.Params(path=str(tmp_path / "net.pt2")), ctx=ctx)
 
 
 def test_one_variant_among_weights_is_computed_with_when_asked_for(ctx, tmp_path):

@@ -160,3 +160,8 @@ print(json.dumps([report(measure=False), "torch" in sys.modules]))
     assert found["npu"]["tested"] is False
     assert "torch_xla" in found["xla"]["missing"]
     assert not has_torch
+
+
+def test_the_adapter_of_a_plug_in_is_less_than_100_lines():
+    for module in ("npu", "tpu", "plugin"):
+        assert len((ROOT / "engine/compute/backends" / f"{module}.py").read_text().splitlines()) < 100

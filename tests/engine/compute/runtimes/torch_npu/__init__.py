@@ -29,14 +29,8 @@ class NpuTensor(torch.Tensor):
 
     @staticmethod
     def __new__(cls, raw: torch.Tensor) -> NpuTensor:
-        tensor = torch.Tensor._make_wrapper_subclass(
-            cls,
-            raw.shape,
-            strides=raw.stride(),
-            storage_offset=raw.storage_offset(),
-            dtype=raw.dtype,
-            device=torch.device(NAME, 0),
-        )
+        shape = {"strides": raw.stride(), "storage_offset": raw.storage_offset(), "dtype": raw.dtype}
+        tensor = torch.Tensor._make_wrapper_subclass(cls, raw.shape, **shape, device=torch.device(NAME, 0))
         tensor.raw = raw
         return tensor
 
@@ -70,6 +64,12 @@ def kernel(operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     return pytree.tree_map(wrap, result)
 
 
+def copy_from(source: Any, target: NpuTensor, non_blocking: bool = False) -> NpuTensor:
+    """What ``torch.tensor(..., device="npu")`` calls, with the tensor's class switched off."""
+    target.raw.copy_(source.raw if isinstance(source, NpuTensor) else source)
+    return target
+
+
 class Runtime(_DummyBackendModule):
     """``torch.npu``."""
 
@@ -93,3 +93,5 @@ _setup_privateuseone_for_python_backend(NAME, backend_module=Runtime())
 FALLBACKS = torch.library.Library("_", "IMPL")
 FALLBACKS.fallback(lambda operation, *args, **kwargs: kernel(operation, args, kwargs), "PrivateUse1")
 FALLBACKS.fallback(torch.library.fallthrough_kernel, "AutocastPrivateUse1")
+KERNEL = torch.library.Library("aten", "IMPL")
+KERNEL.impl("_copy_from", copy_from, "PrivateUse1")

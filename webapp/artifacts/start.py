@@ -17,6 +17,7 @@ COLUMN_PX, ROW_PX = 320, 420
 VERY_FEW_ROWS, FEW_ROWS = 500, 4_000
 FEW_PHOTOS, PHOTO_SIDE_PX = 3_000, 96
 PHOTO_WEIGHTS = "efficientnet_lite0_imagenet"
+TEXT_WEIGHTS = "minilm"
 Steps = list[dict[str, Any]]
 
 
@@ -46,6 +47,8 @@ def _table(row: DataFile, target: str | None, task: str) -> Steps:
         raise ApiError(
             422, "The table has no column {name}", field="target", hint="Choose what to predict.", name=str(target)[:80]
         )
+    if task == "classification" and _are_texts(row, str(target)):
+        return _texts(row, str(target))
     kind = "classifier" if task == "classification" else "regressor"
     known = bridge.catalog()["blocks"]["data.table"]["params"]["schema"]["properties"]
     reading = {name: value for name, value in row.options.items() if name in known and value is not None}
@@ -61,6 +64,34 @@ def _table(row: DataFile, target: str | None, task: str) -> Steps:
         _wire("split.train", "prepare.dataset"),
         _wire("split.validation", "train.validation"),
         _wire("prepare.dataset", "train.dataset"),
+        _wire("model.model", "train.model"),
+        _wire("train.model", "evaluate.model"),
+        _wire("split.test", "evaluate.dataset"),
+    ]
+
+
+def _are_texts(row: DataFile, target: str) -> bool:
+    """True when there is a column of running text, and hardly anything else to learn from."""
+    others = [column for column in (row.inspection or {})["columns"] if column["name"] != target]
+    texts = [column for column in others if column.get("type") == "text"]
+    return bool(texts) and len(others) - len(texts) <= 1
+
+
+def _texts(row: DataFile, target: str) -> Steps:
+    known = bridge.catalog()["blocks"]["data.text"]["params"]["schema"]["properties"]
+    reading = {name: value for name, value in row.options.items() if name in known and value is not None}
+    knows_english = bridge.has_resource(TEXT_WEIGHTS)
+    network = {"weights": "minilm"} if knows_english else {"size": "mini"}
+    schedule = {"epochs": 3, "learning_rate": 0.0002} if knows_english else {"epochs": 10, "learning_rate": 0.0005}
+    return [
+        _add("data", "data.text", 0, 0, {**reading, "file": row.digest, "label": target}, row.name),
+        _add("split", "data.split", 1, 0),
+        _add("model", "model.bert", 1, 1, network),
+        _add("train", "train.classifier", 2, 0, {**schedule, "batch_size": 16}),
+        _add("evaluate", "evaluate.classifier", 3, 0),
+        _wire("data.dataset", "split.dataset"),
+        _wire("split.train", "train.dataset"),
+        _wire("split.validation", "train.validation"),
         _wire("model.model", "train.model"),
         _wire("train.model", "evaluate.model"),
         _wire("split.test", "evaluate.dataset"),

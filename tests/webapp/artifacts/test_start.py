@@ -78,6 +78,31 @@ def test_few_photos_learn_from_a_network_that_knows_photos_when_its_weights_are_
     assert chosen in {block["type"] for block in found["document"]["blocks"].values()}
 
 
+@pytest.mark.parametrize(
+    ("more", "is_here", "chosen"),
+    [
+        ([], True, {"data.text", "model.bert", "train.classifier"}),
+        ([{"name": "id", "type": "number"}], False, {"data.text", "model.bert", "train.classifier"}),
+        ([{"name": "a", "type": "number"}, {"name": "b", "type": "number"}], True, {"data.table", "model.mlp"}),
+    ],
+)
+def test_a_table_of_running_text_becomes_a_text_classifier(
+    people: Any, start: Any, monkeypatch: Any, more: list[dict[str, str]], is_here: bool, chosen: set[str]
+) -> None:
+    monkeypatch.setattr(bridge, "has_resource", lambda name: is_here)
+    columns = [{"name": "review", "type": "text"}, {"name": "stars", "type": "category"}, *more]
+    made = start("table", {"target": "stars", "task": "classification"}, seen={"columns": columns}, header="yes")[1]
+
+    found = Caller(people.editor)("GET", f"/pipelines/{made['id']}")[1]
+    blocks = found["document"]["blocks"]
+    assert [p["message"] for p in found["problems"] if p["severity"] == "error"] == []
+    assert chosen <= {block["type"] for block in blocks.values()}
+    assert blocks["data"]["params"]["header"] == "yes"
+    if "model.bert" in chosen:
+        assert (blocks["model"]["params"].get("weights") == "minilm") is is_here
+        assert blocks["data"]["params"]["label"] == "stars"
+
+
 def test_corrections_of_the_reading_come_along(people: Any, start: Any) -> None:
     made = start("table", {"target": "city", "task": "classification"}, delimiter=";", unknown=1)[1]
 

@@ -52,6 +52,9 @@ from engine.learn.tasks import find_task
 from engine.learn.validation import validate
 from engine.spec import ExecutionPlan, RunContext
 
+SEEN = 5000
+"""Examples that a network is shown before the first step, when it wants to see some."""
+
 
 def train(
     module: nn.Module,
@@ -132,6 +135,10 @@ class _Training:
         self.choice = parallel.same_choice(
             world, lambda: choose(plan, workload, module, self.data, options, ctx, self.total_steps, earlier)
         )
+        see = getattr(module, "see", None)
+        if see is not None:  # a network that begins by what its inputs are like
+            rows = torch.arange(min(SEEN, len(data.examples)), device=data.examples.device)
+            see(data.examples.batch(rows))
         if self.choice.memory_format == "channels_last":
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a stub without it
         self.task = find_task(options.task)

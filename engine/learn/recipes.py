@@ -15,7 +15,7 @@ from torch import nn
 from engine.learn.options import TrainingOptions
 
 LEAST_STEPS_PER_EPOCH = 32
-LARGEST_BATCH = 512
+LARGEST_BATCH = 1024
 
 
 def resolved(options: TrainingOptions, module: nn.Module, count: int, left_open: Collection[str]) -> TrainingOptions:
@@ -34,11 +34,14 @@ def resolved(options: TrainingOptions, module: nn.Module, count: int, left_open:
     >>> network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
     >>> taken = resolved(fast, network, 50_000, {"optimizer", "batch_size"})
     >>> taken.optimizer, taken.batch_size, taken.learning_rate
-    ('sgd', 512, 0.001)
+    ('sgd', 1024, 0.001)
     """
     if options.recipe == "standard":
         return options
     wanted = {**_shared(options), **(_convolutions(count) if _is_convolutional(module) else _others())}
+    own = getattr(module, "fast_recipe", None)
+    if own is not None:  # a network may know best
+        wanted |= own(wanted["batch_size"] if "batch_size" in left_open else options.batch_size)
     return replace(options, **{name: value for name, value in wanted.items() if name in left_open})
 
 
@@ -85,7 +88,7 @@ def _others() -> dict[str, Any]:
 
 
 def _batch(count: int) -> int:
-    """The largest power of two up to 512 that leaves 32 steps in an epoch, but at least 16."""
+    """The largest power of two up to 1024 that leaves 32 steps in an epoch, but at least 16."""
     batch = LARGEST_BATCH
     while batch > 16 and count // batch < LEAST_STEPS_PER_EPOCH:
         batch //= 2

@@ -8,6 +8,7 @@ from engine.blocks.train import classifier, regressor
 from engine.learn.options import TrainingOptions
 from engine.learn.params import TrainingParams
 from engine.learn.recipes import resolved
+from engine.models import build
 
 CONVOLUTIONS = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
 ROWS = nn.Sequential(nn.Linear(3, 8), nn.LayerNorm(8))
@@ -34,9 +35,17 @@ def test_convolutions_get_sgd_and_the_rest_adamw():
 
 def test_the_batch_goes_with_the_amount_of_data_and_the_rate_with_the_batch():
     many, few = fast(CONVOLUTIONS), fast(CONVOLUTIONS, count=1200)
-    assert many.batch_size == 512
+    assert many.batch_size == 1024
     assert few.batch_size == 32
     assert few.learning_rate < many.learning_rate
+
+
+def test_a_network_may_bring_settings_of_its_own_for_the_batch_that_is_taken():
+    network = build("speednet", {"num_classes": 10, "in_channels": 3, "widths": [8]})
+    assert fast(network).learning_rate == 1.5
+    assert fast(network, batch_size=512).learning_rate == 0.75
+    assert fast(network, learning_rate=0.1).learning_rate == 0.1
+    assert fast(network).bias_rate == 64
 
 
 def test_the_standard_recipe_changes_nothing():

@@ -162,7 +162,7 @@ def test_a_model_with_public_weights_learns_new_classes_from_few_pictures(sdk):
     labels = np.arange(24) % 2
     pictures = generator.integers(0, 80, (24, 3, 16, 16), dtype=np.uint8)
     pictures[labels == 1, 0] += 150  # red
-    dataset = Dataset.load((pictures, labels))
+    dataset = Dataset.from_arrays(pictures, labels)
     model = Model.load("efficientnet_lite0", num_classes=None)
     model.train(dataset, method="transfer", epochs=10, device="cpu", threads=1, show=False)
     assert model.evaluate(dataset, show=False)["accuracy"] == 1.0

@@ -22,6 +22,8 @@ class Worker(Record):
     heartbeat = models.DateTimeField(db_index=True)
     stopped = models.BooleanField(default=False)
     memory_mib = models.PositiveIntegerField(default=0)
+    address = models.CharField(max_length=200, default="", blank=True)
+    """Where other workers reach it; empty: it takes part in no run on several machines."""
 
     class Meta:
         ordering: ClassVar = ["name", "created"]

@@ -9,7 +9,7 @@ from uuid import UUID
 from webapp.api.schemas import hex_of, moment
 from webapp.queue import workers
 from webapp.queue.models import Worker
-from webapp.runs.models import Run, Status
+from webapp.runs.models import Run, Seat, Status
 
 
 def queue_json(workspace_id: UUID) -> dict[str, Any]:
@@ -40,6 +40,7 @@ def workers_json(workspace_id: UUID) -> list[dict[str, Any]]:
         for run in Run.objects.filter(status=Status.RUNNING, device__isnull=False).select_related("project")
         if run.device_id is not None
     }
+    held |= {seat.device_id: seat.run for seat in Seat.objects.select_related("run__project")}
     return [
         {
             "id": row.id.hex,

@@ -9,7 +9,7 @@ import logging
 import time
 
 from webapp.queue import workers
-from webapp.runs import transitions
+from webapp.runs import seats, transitions
 from webapp.runs.clock import in_seconds, now
 from webapp.runs.models import Run, Status
 
@@ -38,6 +38,7 @@ class Reconciler:
         if started - self._since > transitions.LEASE_S:
             self._ended_leases()
         self._bells()
+        seats.forget_dead()
         workers.forget_old()
 
     def _dead_workers(self) -> None:

@@ -33,7 +33,9 @@ class Described(Protocol):
     def memory_mib(self) -> int: ...
 
 
-def register(name: str, queues: Sequence[str], devices: Sequence[Described], memory_mib: int) -> Worker:
+def register(
+    name: str, queues: Sequence[str], devices: Sequence[Described], memory_mib: int, address: str = ""
+) -> Worker:
     """A new worker and its devices."""
     with transaction.atomic():
         worker = Worker.objects.create(
@@ -43,6 +45,7 @@ def register(name: str, queues: Sequence[str], devices: Sequence[Described], mem
             queues=list(queues),
             heartbeat=now(),
             memory_mib=memory_mib,
+            address=address[:200],
         )
         for device in devices:
             Device.objects.create(

@@ -46,6 +46,10 @@ class Run(Record):
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.QUEUED)
     queue = models.CharField(max_length=8, choices=[("cpu", "cpu"), ("gpu", "gpu")], default="cpu")
     shares_device = models.BooleanField(default=False)
+    nodes = models.PositiveSmallIntegerField(default=1)
+    """Machines that it needs at the same time."""
+    devices = models.PositiveSmallIntegerField(default=1)
+    """Devices that it needs on each, held as a whole."""
     epoch = models.PositiveIntegerField(default=0)
     """Number of the current attempt; a write that carries an older one changes nothing."""
     lost = models.PositiveSmallIntegerField(default=0)
@@ -95,6 +99,23 @@ class Run(Record):
     @property
     def has_ended(self) -> bool:
         return self.status in ENDED
+
+
+class Seat(models.Model):
+    """A device that a run holds together with others (:mod:`webapp.runs.seats`)."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="seats")
+    worker = models.ForeignKey(Worker, on_delete=models.CASCADE, related_name="seats")
+    device = models.OneToOneField(Device, on_delete=models.CASCADE, related_name="seat")
+    node = models.PositiveSmallIntegerField(null=True)
+    """Number of its machine in the run, from 0; None while others are missing."""
+    epoch = models.PositiveIntegerField(default=0)
+    """The attempt that it is part of; 0 while others are missing."""
+    endpoint = models.CharField(max_length=200, default="", blank=True)
+    """Where the machines meet."""
+
+    def __str__(self) -> str:
+        return f"{self.device} for {self.run_id}"
 
 
 class RunSpec(models.Model):

@@ -75,6 +75,7 @@ def submit(project: Project, access: Access, wish: Wish) -> Run:
         queue=choose_queue(document, catalog, project, wish),
         shares_device=wish.share_device,
     )
+    run.nodes, run.devices = _machines(frozen, run.queue)
     _insert(run, frozen, catalog, wish)
     return run
 
@@ -93,6 +94,28 @@ def choose_queue(document: Any, catalog: dict[str, Any], project: Project, wish:
     if wish.rerun_from is None:
         demanding = {name: e for name, e in demanding.items() if states.get(name, {}).get("state") != "cached"}
     return "gpu" if demanding else "cpu"
+
+
+def _machines(document: Mapping[str, Any], queue: str) -> tuple[int, int]:
+    """Machines that a run needs, and devices on each: the most that one of its blocks asks for.
+
+    On the CPU the processes of one machine share a place.
+
+    Raises
+    ------
+    ApiError
+        When no worker takes part in runs on several machines.
+    """
+    asked = [block["params"] for block in document["blocks"].values() if not block.get("bypass")]
+    nodes = max((int(params.get("nodes") or 1) for params in asked), default=1)
+    devices = max((int(params.get("devices") or 1) for params in asked), default=1) if queue == "gpu" else 1
+    if nodes > 1 and not workers.online().exclude(address="").exists():
+        raise ApiError(
+            422,
+            "No worker takes part in runs on several machines",
+            hint="Set DEEPSEEK_NODE_ADDRESS on the workers, see docs/distributed.md, or set nodes to 1.",
+        )
+    return nodes, devices
 
 
 def _has_gpus() -> bool:

@@ -14,7 +14,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -33,6 +33,7 @@ from webapp.supervisor.launch import artifact_params, box_of, fetch_resources
 from webapp.supervisor.meter import Meter
 from webapp.supervisor.recorder import Recorder
 from webapp.supervisor.staging import RunFolder
+from webapp.supervisor.team import Team
 from webapp.supervisor.tools import tail
 
 log = logging.getLogger(__name__)
@@ -56,11 +57,15 @@ class Stopped(Exception):
 class AttemptRunner:
     """Carries out one attempt; the dispatcher sets its flags from another thread."""
 
-    def __init__(self, run_id: UUID, epoch: int, device: LocalDevice, number: int) -> None:
+    def __init__(
+        self, run_id: UUID, epoch: int, devices: Sequence[LocalDevice], number: int, team: Team | None = None
+    ) -> None:
         self.run_id = run_id
         self.epoch = epoch
-        self.device = device
+        self.devices = tuple(devices)
         self.number = number
+        self.team = team
+        self.is_deserted = threading.Event()
         self.cancelled = threading.Event()
         self.stopping = threading.Event()
         self.fenced = threading.Event()
@@ -133,8 +138,8 @@ class AttemptRunner:
         return True
 
     def _start(self, mode: sandbox.Mode, lock: int, events: EventFile) -> Child:
-        box = box_of(self.folder, self.device, self.number)
-        self.meter = Meter(box.limits, self.device)
+        box = box_of(self.folder, self.devices, self.number, self.team)
+        self.meter = Meter(box.limits, self.devices[0])
         if mode == "uid":
             self.folder.give_away(sandbox.FIRST_UID + self.number % sandbox.UIDS)
         child = Child(
@@ -226,6 +231,10 @@ class AttemptRunner:
         """Pass on a wish to stop, and insist on it after its grace; returns when it was passed on."""
         if self.fenced.is_set():
             raise Fenced(str(self.run_id))
+        if self.is_deserted.is_set():
+            child.kill()
+            self._lose("a machine left the run")
+            raise Stopped
         now = time.monotonic()
         if self.cancelled.is_set():
             if not asked:

@@ -42,6 +42,26 @@ def cpu_slots() -> int:
     return max(1, int(text)) if text.isdigit() else max(1, len(os.sched_getaffinity(0)) // 2)
 
 
+def node_address() -> str:
+    """``DEEPSEEK_NODE_ADDRESS``: where other workers reach this machine. Unset, it takes part in no run on several.
+
+    Whoever sets it lets such runs use the network, which all others are cut off from.
+    """
+    return os.environ.get("DEEPSEEK_NODE_ADDRESS", "").strip()
+
+
+def interface_of(address: str) -> str:
+    """The network interface that has an address, for libraries that ask for one; empty when none has.
+
+    >>> interface_of("127.0.0.1")
+    'lo'
+    """
+    for name, found in psutil.net_if_addrs().items():
+        if any(entry.address == address for entry in found):
+            return str(name)
+    return ""
+
+
 def cpu_name() -> str:
     """The processor's name, as a person knows it."""
     try:

@@ -23,7 +23,9 @@ from webapp.runs import transitions
 from webapp.runs.clock import now
 from webapp.runs.models import Run, Status
 from webapp.supervisor.attempt import AttemptRunner
-from webapp.supervisor.devices import LocalDevice, find_devices
+from webapp.supervisor.devices import LocalDevice, find_devices, node_address
+from webapp.supervisor.gathering import Gathering
+from webapp.supervisor.team import Team
 
 log = logging.getLogger(__name__)
 LOOK_S = 2.0
@@ -42,9 +44,18 @@ class Place:
     row: Device
     attempts: dict[UUID, AttemptRunner] = field(default_factory=dict)
     shared: bool = False
+    held: UUID | None = None
+    """The run on several machines that waits for more of them, or that this machine takes part in."""
+
+    @property
+    def is_free(self) -> bool:
+        """True when nobody has it."""
+        return not self.attempts and self.held is None
 
     def has_room(self, shares: bool) -> bool:
         """True when a run fits: alone, or beside others that all share."""
+        if self.held is not None:
+            return False
         return not self.attempts or (shares and self.shared and len(self.attempts) < SHARERS)
 
 
@@ -53,15 +64,18 @@ class Dispatcher:
 
     def __init__(self, name: str, queues: Sequence[str], devices: Sequence[LocalDevice] | None = None) -> None:
         local = list(find_devices(list(queues)) if devices is None else devices)
-        self.worker = workers.register(name, queues, local, psutil.virtual_memory().total // 2**20)
+        memory_mib = psutil.virtual_memory().total // 2**20
+        self.worker = workers.register(name, queues, local, memory_mib, node_address())
         rows = {(row.type, row.index): row for row in self.worker.devices.all()}
         self._places = [Place(device, rows[device.type, device.index]) for device in local]
+        self._gathering = Gathering(self.worker, self._places, self._begin, self._next_number)
         self._lock = threading.Lock()
         self._bell = threading.Event()
         self._stopping = threading.Event()
         self._reconciler = Reconciler()
         self._next = {"tidy": time.monotonic() + housekeeping.FIRST_AFTER_S}
         self._numbers = 0
+        self._has_left = False
         self._thread = threading.Thread(target=self._live, name="dispatcher", daemon=True)
 
     def start(self) -> None:
@@ -85,7 +99,8 @@ class Dispatcher:
     def attempts(self) -> list[AttemptRunner]:
         """The attempts that are on now."""
         with self._lock:
-            return [attempt for place in self._places for attempt in place.attempts.values()]
+            found = {id(attempt): attempt for place in self._places for attempt in place.attempts.values()}
+        return list(found.values())
 
     def _live(self) -> None:
         deadline = 0.0
@@ -94,7 +109,8 @@ class Dispatcher:
                 deadline = deadline or time.monotonic() + STOP_TIMEOUT_S
                 for attempt in self.attempts():
                     attempt.stopping.set()
-                if not self.attempts() or time.monotonic() > deadline:
+                self._guarded(self._stop_gathering)
+                if (not self.attempts() and self._has_left) or time.monotonic() > deadline:
                     break
             self._round()
             self._bell.wait(0.1 if self._stopping.is_set() else FLAGS_S if self.attempts() else LOOK_S)
@@ -110,6 +126,10 @@ class Dispatcher:
             self._every("take", 0.0, self._take_runs)
             self._every("tidy", housekeeping.EVERY_S, self._tidy)
         self._every("flags", FLAGS_S, self._read_flags)
+        self._every("gather", FLAGS_S, lambda: self._gathering.look(self.attempts()))
+
+    def _stop_gathering(self) -> None:
+        self._has_left = self._gathering.stop()
 
     def _every(self, name: str, seconds: float, work: Callable[[], None]) -> None:
         """Do something when it is due; a failure of one task holds up no other."""
@@ -163,7 +183,7 @@ class Dispatcher:
     def _take_runs(self) -> None:
         for queue, type_ in (("gpu", "cuda"), ("cpu", "cpu")):
             places = [place for place in self._places if place.local.type == type_]
-            if places and any(place.has_room(True) for place in places):
+            if any(place.has_room(True) or place.held is not None for place in places):
                 self._take_from(queue, places)
 
     def _take_from(self, queue: str, places: list[Place]) -> None:
@@ -171,27 +191,39 @@ class Dispatcher:
             status=Status.QUEUED, queue=queue, available__lte=now(), cancel_requested__isnull=True
         ).order_by("created")
         mine = {attempt.run_id for attempt in self.attempts()}
-        for run_id, shares in rows.values_list("pk", "shares_device")[:50]:
+        for run_id, shares, nodes, devices in rows.values_list("pk", "shares_device", "nodes", "devices")[:50]:
+            if nodes * devices > 1:
+                if run_id not in mine and self._gathering.consider(run_id, nodes, devices, places):
+                    return
+                continue
             place = next((place for place in places if place.has_room(shares)), None)
             if run_id in mine or place is None:
                 continue
             epoch = transitions.claim(run_id, self.worker, place.row)
             if epoch is not None:
-                self._begin(place, run_id, epoch, shares)
+                self._begin([place], run_id, epoch, shares, None)
 
-    def _begin(self, place: Place, run_id: UUID, epoch: int, shares: bool) -> None:
+    def _next_number(self) -> int:
         self._numbers += 1
-        attempt = AttemptRunner(run_id, epoch, place.local, self._numbers)
+        return self._numbers
+
+    def _begin(self, places: Sequence[Place], run_id: UUID, epoch: int, shares: bool, team: Team | None) -> None:
+        attempt = AttemptRunner(run_id, epoch, [place.local for place in places], self._next_number(), team)
         with self._lock:
-            place.attempts[run_id] = attempt
-            place.shared = shares
+            for place in places:
+                place.attempts[run_id] = attempt
+                place.shared, place.held = shares, None
 
         def carry_out() -> None:
             try:
                 attempt.run()
             finally:
+                if len(places) > 1 or team is not None:
+                    self._guarded(lambda: self._gathering.left(run_id))
+                    connection.close()
                 with self._lock:
-                    del place.attempts[run_id]
+                    for place in places:
+                        del place.attempts[run_id]
                 self._bell.set()
 
         threading.Thread(target=carry_out, name=f"run-{run_id.hex[:8]}", daemon=True).start()

@@ -65,7 +65,7 @@ def _watch(argv: list[str], settings: dict[str, Any]) -> int:
     child = os.fork()
     if child == 0:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        _become(libc, settings.get("uid"))
+        _become(libc, settings.get("uid"), bool(settings.get("network")))
         os.execv(argv[0], argv)  # noqa: S606  (an argument list, no shell)
     code = 1
     while True:
@@ -77,9 +77,9 @@ def _watch(argv: list[str], settings: dict[str, Any]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _become(libc: ctypes.CDLL, uid: int | None) -> None:
+def _become(libc: ctypes.CDLL, uid: int | None, keeps_network: bool = False) -> None:
     # Best effort: only a capable parent may do this, and probe() reports whether it worked.
-    if libc.unshare(CLONE_NEWNET | CLONE_NEWIPC) == 0:
+    if libc.unshare(CLONE_NEWIPC | (0 if keeps_network else CLONE_NEWNET)) == 0 and not keeps_network:
         _raise_loopback()
     if uid is not None:
         os.setgroups([])

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,19 @@ from django.conf import settings
 from webapp.supervisor import sandbox
 from webapp.supervisor.devices import LocalDevice
 from webapp.supervisor.staging import RunFolder
+from webapp.supervisor.team import Team
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 FIND_OR_FETCH = "import sys; from engine.resources import resolve; resolve(sys.argv[1])"
 FETCH_TIMEOUT_S = 3600
 
 
-def box_of(folder: RunFolder, device: LocalDevice, number: int) -> sandbox.Box:
-    """The walls of a run on a device."""
+def box_of(folder: RunFolder, devices: Sequence[LocalDevice], number: int, team: Team | None = None) -> sandbox.Box:
+    """The walls of a run on its devices; a team's processes may use the network."""
     home = Path(settings.HOME)
     named = [Path(entry) for entry in os.environ.get("DEEPSEEK_DATASETS", "").split(os.pathsep) if entry]
     datasets = [path for path in (*named, home / "datasets") if path.is_dir()]
-    gpus = [device.index] if device.type == "cuda" else []
+    gpus = [device.index for device in devices if device.type == "cuda"]
     return sandbox.Box(
         folder.box,
         readable=(folder.staged, *datasets, *settings.DATA_DIRS),
@@ -44,10 +45,12 @@ def box_of(folder: RunFolder, device: LocalDevice, number: int) -> sandbox.Box:
             "DEEPSEEK_DATASETS": os.pathsep.join(map(str, datasets)),
             "DEEPSEEK_DATA_DIRS": os.pathsep.join(map(str, settings.DATA_DIRS)),
             "DEEPSEEK_OFFLINE": "1",
-            "CUDA_VISIBLE_DEVICES": device.visible,
+            "CUDA_VISIBLE_DEVICES": ",".join(device.visible for device in devices if device.visible),
+            **(team.environment if team else {}),
         },
         limits=sandbox.Limits(memory_mib=memory_limit_mib()),
         number=number,
+        network=team is not None,
     )
 
 

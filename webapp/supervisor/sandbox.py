@@ -79,6 +79,8 @@ class Box:
         Added to the few variables that every child gets.
     number
         Chooses the uid where bubblewrap cannot run; equal numbers never run at the same time.
+    network
+        True for a run on several machines, whose processes talk to each other.
     """
 
     folder: Path
@@ -88,6 +90,7 @@ class Box:
     environment: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = Limits()
     number: int = 0
+    network: bool = False
 
 
 class SandboxUnavailable(RuntimeError):
@@ -100,6 +103,7 @@ def command(box: Box, argv: Sequence[str], mode: Mode) -> list[str]:
         "parent": os.getpid(),
         "watch": mode != "bubblewrap",
         "uid": FIRST_UID + box.number % UIDS if mode == "uid" else None,
+        "network": box.network,
         "limits": {
             "RLIMIT_CORE": 0,
             "RLIMIT_FSIZE": box.limits.file_mib * 2**20,
@@ -179,7 +183,16 @@ def source_root() -> Path:
 
 
 def _walls(box: Box) -> list[str]:
-    walls = ["--unshare-all", "--unshare-user", "--disable-userns", "--uid", "1000", "--gid", "1000"]
+    walls = [
+        "--unshare-all",
+        *(["--share-net"] if box.network else []),
+        "--unshare-user",
+        "--disable-userns",
+        "--uid",
+        "1000",
+        "--gid",
+        "1000",
+    ]
     walls += ["--cap-drop", "ALL", "--die-with-parent", "--hostname", "run"]
     walls += [*_system(), *_kernel(), *_memory(box.limits.temporary_mib), *_readable(box), *_devices(box)]
     folder = str(box.folder)

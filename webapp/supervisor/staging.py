@@ -38,8 +38,8 @@ class RunFolder:
     ``box`` is the child's; ``staged`` it may read; event files and consoles it never sees.
     """
 
-    def __init__(self, run_id: UUID, workspace_id: UUID, mode: sandbox.Mode) -> None:
-        self.root = runs_root(mode) / run_id.hex
+    def __init__(self, run_id: UUID, workspace_id: UUID, mode: sandbox.Mode, node: int = 0) -> None:
+        self.root = runs_root(mode) / (f"{run_id.hex}-{node}" if node else run_id.hex)
         self.box = self.root / "box"
         self.staged = self.root / "staged"
         self._workspace = workspace_id

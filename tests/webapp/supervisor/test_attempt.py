@@ -43,7 +43,7 @@ class Bench:
         Run.objects.filter(pk=self.run.pk, status=Status.QUEUED).update(available=transitions.now())
         epoch = transitions.claim(self.run.id, self.worker, self.device)
         assert epoch is not None
-        runner = AttemptRunner(self.run.id, epoch, DEVICE, 1)
+        runner = AttemptRunner(self.run.id, epoch, [DEVICE], 1)
         thread = threading.Thread(target=runner.run)
         thread.start()
         self.threads.append((runner, thread))

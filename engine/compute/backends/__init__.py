@@ -6,6 +6,9 @@ given back, and ``torch.accelerator`` means that device from then on. Two of the
 ``torch_npu`` refuses it. So a process loads the runtime of the device that it was asked for and no other, and PyTorch's
 own loading of every installed one is switched off for runs: ``TORCH_DEVICE_BACKEND_AUTOLOAD=0``, which
 :mod:`engine.run.executor` and the supervisor's sandbox set before PyTorch is imported.
+
+A runtime must be there before the first backward pass of the process, when autograd counts the devices: a run on a
+plug-in names it in its plan, not only in a block.
 """
 
 from __future__ import annotations

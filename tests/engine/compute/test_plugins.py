@@ -21,20 +21,26 @@ from engine import api
 document = json.loads(Path("examples/01-digits/pipeline.json").read_text())
 document["blocks"]["model"] = {"type": "model.mlp", "params": {"hidden": [32]}}
 document["blocks"]["train"]["params"] = {"epochs": 1}
-folder, events = Path(tempfile.mkdtemp()), []
-result = api.execute(
-    api.parse_document(document),
-    catalog=api.load_catalog(),
-    store=api.ArtifactStore(folder / "store"),
-    cache=api.NoCache(),
-    sink=lambda event: events.append(event.to_json()),
-    folder=folder,
-    plan={"device": sys.argv[1], "threads": 1},
-)
-runtime = sys.modules.get("torch_npu")
-kernels = runtime.KERNELS if runtime else {}
-said = {"status": result.status, "error": result.error, "metrics": result.metrics, "plan": events[0]["plan"]}
-print(json.dumps({**said, "kernels": kernels}))
+
+
+def run(device):
+    folder, events = Path(tempfile.mkdtemp()), []
+    result = api.execute(
+        api.parse_document(document),
+        catalog=api.load_catalog(),
+        store=api.ArtifactStore(folder / "store"),
+        cache=api.NoCache(),
+        sink=lambda event: events.append(event.to_json()),
+        folder=folder,
+        plan={"device": device, "threads": 1},
+    )
+    said = {"status": result.status, "error": result.error, "metrics": result.metrics, "plan": events[0]["plan"]}
+    runtime = sys.modules.get("torch_npu")
+    return {**said, "kernels": dict(runtime.KERNELS) if runtime else {}}
+
+
+# The plug-in first: autograd counts the devices at the first backward pass of a process.
+print(json.dumps([run("npu"), run("cpu")]))
 """
 
 
@@ -47,21 +53,22 @@ def python(code, *words, path=(RUNTIMES,), **environment):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.strip()
 
 
+@pytest.mark.timeout(300)
 def test_a_pipeline_trains_on_a_plug_in_device_and_learns_what_it_learns_on_the_cpu():
-    npu, cpu = (json.loads(python(RUN, device)) for device in ("npu", "cpu"))
+    npu, cpu = json.loads(python(RUN))
     assert npu["status"] == "succeeded", npu["error"]
     assert npu["plan"]["device"] == "npu:0"
     assert npu["metrics"]["evaluate.accuracy"] == pytest.approx(cpu["metrics"]["evaluate.accuracy"], abs=0.01)
     for operation in ("aten::addmm", "aten::_log_softmax", "aten::mm", "aten::_to_copy"):  # forward, backward, to host
         assert npu["kernels"][operation] > 0, npu["kernels"]
-    assert cpu["kernels"] == {}
+    assert cpu["kernels"] == npu["kernels"]  # none more
 
 
 def test_a_process_on_the_cpu_loads_no_plug_in():
@@ -147,6 +154,7 @@ class Abacus(PlugIn):
     (info / "entry_points.txt").write_text("[deepseek.backends]\nabacus = abacus:Abacus\n")
 
 
+@pytest.mark.timeout(300)
 def test_the_report_looks_at_each_kind_of_device_in_a_process_of_its_own(tmp_path):
     code = """
 import json, sys

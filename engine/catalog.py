@@ -123,6 +123,7 @@ def describe_block(spec: BlockSpec, module: types.ModuleType) -> dict[str, Any]:
         "permission": spec.permission,
         "resources": list(spec.resources),
         "cacheable": spec.cacheable,
+        "hidden": spec.hidden,
         "code": code_digest(module.__name__),
         "params": {"schema": _params_schema(spec)},
         "inputs": [{"name": p.name, "kinds": [p.kind], "optional": p.optional, "many": p.many} for p in spec.inputs],

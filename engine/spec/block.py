@@ -64,6 +64,7 @@ class BlockSpec:
     cacheable: bool
     examples: tuple[Mapping[str, Any], ...]
     skips: Mapping[str, str]
+    hidden: bool
 
     @property
     def category(self) -> str:
@@ -83,6 +84,7 @@ def block(
     cacheable: bool = True,
     examples: Sequence[Mapping[str, Any]] = ({},),
     skips: Mapping[str, str] | None = None,
+    hidden: bool = False,
 ) -> Callable[[F], F]:
     """Declare a block.
 
@@ -106,6 +108,8 @@ def block(
         Parameter sets that the conformance test runs on tiny data.
     skips
         Conformance check -> reason why it does not apply.
+    hidden
+        True: the palette does not offer it, because a program makes it.
     """
     if not BLOCK_TYPE.fullmatch(id):
         raise ValueError(f"a block id is category.name in lower case, not {id!r}")
@@ -127,6 +131,7 @@ def block(
             cacheable=cacheable,
             examples=tuple(examples),
             skips=dict(skips or {}),
+            hidden=hidden,
         )
         function.__block_spec__ = spec  # type: ignore[attr-defined]  # functions take attributes
         return function

@@ -39,6 +39,7 @@ class Outputs(NamedTuple):
 @block(
     "model.wrapped",
     title="Your own module",
+    hidden=True,
     skips={"example": "it needs a module of the process that wrapped it"},
 )
 def run(params: Params, *, ctx: RunContext) -> Outputs:

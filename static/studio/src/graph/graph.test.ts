@@ -102,6 +102,9 @@ describe("connections", () => {
     expect(hits.map((hit) => hit.spec.id).sort()).toEqual(["evaluate.compare", "train.classifier"]);
     expect(searchBlocks(catalog, "conv", titleAndSummary)[0]?.spec.id).toBe("model.convnet");
     expect(searchBlocks(catalog, "nothing like this", titleAndSummary)).toEqual([]);
+    const convnet = catalog.blocks["model.convnet"];
+    const without = { ...catalog, blocks: { ...catalog.blocks, "model.convnet": { ...convnet, hidden: true } } };
+    expect(searchBlocks(without as typeof catalog, "conv", titleAndSummary)).toEqual([]);
   });
 });
 

@@ -26,6 +26,7 @@ export function searchBlocks(
   const typed = query.trim().toLowerCase().split(/\s+/).filter(Boolean);
   const hits: { hit: SearchHit; score: number }[] = [];
   for (const spec of Object.values(catalog.blocks)) {
+    if (spec.hidden) continue;
     const port = fit ? fittingPort(fit.document, catalog, spec, fit.port) : null;
     if (fit && port === null) continue;
     const score = scoreOf(spec, words(spec), typed);

@@ -84,6 +84,7 @@ export interface BlockSpec {
   readonly needs: string;
   readonly required: boolean;
   readonly permission: string | null;
+  readonly hidden?: boolean;
   readonly params: {
     readonly schema: {
       readonly properties?: Readonly<Record<string, ParamSchema>>;

@@ -9,6 +9,7 @@ that a repeat is the same run. Must not know how long steps take beyond what a p
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -17,10 +18,12 @@ from torch import nn
 from torch.optim import Optimizer
 
 from engine.compute.backends import backend_of
+from engine.compute.devices import synchronize
 from engine.compute.plan import resolve
-from engine.compute.probe import budget, candidates, label, probe
+from engine.compute.probe import COMPILING_S, SHARE_OF_RUN, budget, candidates, label, probe
 from engine.compute.profile import evidence_of
 from engine.compute.rungs import Rung, legal_rungs, rung
+from engine.learn import random_state
 from engine.learn.optimisers import make_optimizer
 from engine.learn.options import TrainingOptions
 from engine.learn.precision import make_controller
@@ -78,7 +81,10 @@ def choose(
         return earlier
     remembered = plan.choices.get(key) if key else None
     if remembered is not None:
-        return _within(plan, remembered)
+        known = _within(plan, remembered)
+        if known.compile and plan.compile == "auto" and not _earns_compiling(known, module, data, options, steps):
+            return known.model_copy(update={"compile": False})
+        return known
     kinds = _candidates(plan, module, data)
     if key is None or len(kinds) < 2 or budget(1.0, steps, len(kinds)) is None:
         return _within(plan, Choice())
@@ -99,6 +105,15 @@ def choose(
         to=choice.precision,
     )
     return _within(plan, choice)
+
+
+def _earns_compiling(
+    choice: Choice, module: nn.Module, data: TrainingData, options: TrainingOptions, steps: int
+) -> bool:
+    """False when a training is too short for what compiling takes: a longer one found it worth that."""
+    plain = choice.model_copy(update={"compile": False})
+    step_s = _seconds(_Trials(module, data, options).make(plain), data.examples.device)
+    return SHARE_OF_RUN * step_s * steps >= COMPILING_S
 
 
 def _within(plan: ExecutionPlan, choice: Choice) -> Choice:
@@ -132,11 +147,6 @@ def _candidates(plan: ExecutionPlan, module: nn.Module, data: TrainingData) -> l
 
 def _seconds(step: Callable[[], None], device: torch.device) -> float:
     """Seconds of a step, the second of two; leaves the random generators alone."""
-    import time
-
-    from engine.compute.devices import synchronize
-    from engine.learn import random_state
-
     before = random_state.torch_state(device)
     step()
     synchronize(device)

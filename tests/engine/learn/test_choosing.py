@@ -73,6 +73,13 @@ def test_what_is_remembered_is_not_measured_again(tmp_path):
     assert not ctx.decisions
 
 
+def test_a_short_training_does_not_compile_because_a_long_one_found_it_worth_it(tmp_path):
+    known = Choice(precision="bf16", compile=True)
+    plan = OPEN.model_copy(update={"choices": {KEY: known}, "compile": "auto"})
+    assert chosen(tmp_path, plan, steps=50)[0] == known.model_copy(update={"compile": False})
+    assert chosen(tmp_path, plan, steps=10**9)[0] == known
+
+
 def test_what_the_plan_fixes_stays_fixed(tmp_path):
     known = {KEY: Choice(precision="bf16", memory_format="channels_last", compile=True)}
     fixed = ExecutionPlan(precision="fp32", memory_format="auto", compile=False, choices=known)

@@ -17,10 +17,11 @@ SEED = int(os.environ.get("DEEPSEEK_KILL_SEED", "0"))
 @pytest.fixture(scope="module")
 def context():
     root = str(Path(__file__).parents[3])
-    os.environ["PYTHONPATH"] = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     found = multiprocessing.get_context("forkserver")
     found.set_forkserver_preload(["tests.engine.learn.killed"])  # torch is imported once for all children
-    return found
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]))
+        yield found
 
 
 def finished(context, folder, pause_s=0.0):

@@ -1,5 +1,5 @@
 /** Dragging over the track selects steps and zooms the chart above to them. */
-import { type PointerEvent, type RefObject, useState } from "react";
+import { type PointerEvent, type RefObject, useRef, useState } from "react";
 import type { AxisView } from "../../../charts";
 
 const LEAST = 6;
@@ -10,15 +10,17 @@ export function useDragZoom(
   lineId: string | undefined,
   zoomTo: ((steps: [number, number]) => void) | undefined,
 ) {
-  const [drag, setDrag] = useState<{ from: number; to: number } | null>(null);
+  const start = useRef<number | null>(null);
+  const [selection, setSelection] = useState<[number, number] | null>(null);
   const pixel = (event: PointerEvent) => {
     const box = track.current?.getBoundingClientRect();
     return Math.max(0, Math.min(axis?.width ?? 0, event.clientX - (box?.left ?? 0)));
   };
-  const selection: [number, number] | null =
-    drag && Math.abs(drag.to - drag.from) >= LEAST
-      ? [Math.min(drag.from, drag.to), Math.max(drag.from, drag.to)]
-      : null;
+  /** Read from the event, not from the state: the last move may not be drawn yet. */
+  const selected = (event: PointerEvent): [number, number] | null => {
+    const ends = [start.current ?? pixel(event), pixel(event)] as const;
+    return Math.abs(ends[1] - ends[0]) >= LEAST ? [Math.min(...ends), Math.max(...ends)] : null;
+  };
   if (!zoomTo) {
     return { selection: null, handlers: {} };
   }
@@ -28,21 +30,26 @@ export function useDragZoom(
       onPointerDown: (event: PointerEvent) => {
         if (event.button === 0) {
           track.current?.setPointerCapture(event.pointerId);
-          setDrag({ from: pixel(event), to: pixel(event) });
+          start.current = pixel(event);
         }
       },
       onPointerMove: (event: PointerEvent) => {
-        if (drag) {
-          setDrag({ ...drag, to: pixel(event) });
+        if (start.current !== null) {
+          setSelection(selected(event));
         }
       },
-      onPointerUp: () => {
-        setDrag(null);
-        if (selection && axis) {
-          zoomTo([axis.stepAt(selection[0], lineId), axis.stepAt(selection[1], lineId)]);
+      onPointerUp: (event: PointerEvent) => {
+        const ends = start.current === null ? null : selected(event);
+        start.current = null;
+        setSelection(null);
+        if (ends && axis) {
+          zoomTo([axis.stepAt(ends[0], lineId), axis.stepAt(ends[1], lineId)]);
         }
       },
-      onPointerCancel: () => setDrag(null),
+      onPointerCancel: () => {
+        start.current = null;
+        setSelection(null);
+      },
     },
   };
 }

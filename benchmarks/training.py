@@ -161,10 +161,10 @@ def digits(name: str, seed: int, threads: int) -> float:
     from engine.datasets import subset, write_images
     from engine.learn.fit import fit
     from engine.run.context import BlockContext, EventWriter
-    from engine.runtime.examples import labels_of
     from engine.runtime.models import save_model
     from engine.runtime.modelspec import ModelSpec
     from engine.runtime.predictor import Predictor
+    from engine.runtime.targets import labels_of
     from engine.spec import ExecutionPlan
 
     source = load_digits()

@@ -16,8 +16,8 @@ from engine.datasets import write_table
 from engine.errors import UserError
 from engine.learn.evaluation import Classified, measure_classifier
 from engine.learn.gallery import gallery
-from engine.runtime.examples import labels_of
 from engine.runtime.predictor import Predictor
+from engine.runtime.targets import labels_of
 from engine.spec import BlockParams, RunContext, block, put_figure
 
 

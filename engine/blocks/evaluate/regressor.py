@@ -12,8 +12,8 @@ from engine.compute.plan import applied
 from engine.errors import UserError
 from engine.learn.figures import regression_figure
 from engine.learn.metrics import regression_measures
-from engine.runtime.examples import values_of
 from engine.runtime.predictor import Predictor
+from engine.runtime.targets import values_of
 from engine.spec import BlockParams, RunContext, block, put_figure
 
 

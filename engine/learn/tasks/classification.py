@@ -13,8 +13,9 @@ from engine.errors import UserError
 from engine.learn.options import TrainingOptions
 from engine.learn.tasks.base import Loss, Task
 from engine.models import complete
-from engine.runtime.examples import DataSpec, labels_of
+from engine.runtime.examples import DataSpec
 from engine.runtime.modelspec import ModelSpec
+from engine.runtime.targets import labels_of
 
 
 class Classification(Task):

@@ -11,8 +11,9 @@ from engine.artifacts import DatasetRef
 from engine.learn.options import TrainingOptions
 from engine.learn.tasks.base import Loss, Task
 from engine.models import complete
-from engine.runtime.examples import DataSpec, values_of
+from engine.runtime.examples import DataSpec
 from engine.runtime.modelspec import ModelSpec, Target
+from engine.runtime.targets import values_of
 
 
 class Regression(Task):

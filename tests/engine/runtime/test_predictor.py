@@ -15,11 +15,12 @@ from PIL import Image
 from engine.artifacts import ArtifactStore, ImagesRef
 from engine.datasets import open_images, open_table, subset, with_meta, write_images
 from engine.errors import UserError
-from engine.runtime.examples import Examples, describe, labels_of, load, values_of
+from engine.runtime.examples import Examples, describe, load
 from engine.runtime.images import affine, decode
 from engine.runtime.predict import try_model
 from engine.runtime.predictor import Predictor
 from engine.runtime.tables import encode
+from engine.runtime.targets import labels_of, values_of
 from engine.testing import images, table, trained, untrained
 
 

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
@@ -29,24 +29,23 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from engine.compute.rungs import Rung, autocast, kernels
+from engine.compute.rungs import Rung
 from engine.learn.precision import explain
+from engine.learn.precision.arithmetic import Arithmetic
 from engine.learn.precision.health import Health
 from engine.learn.precision.ladder import Ladder
 from engine.learn.precision.options import PrecisionOptions
 from engine.learn.precision.pace import FixedPace, Pace
 from engine.learn.precision.recovery import from_json, to_json
 from engine.learn.precision.samples import Loss, Samples
-from engine.learn.precision.scaler import LossScaler
 from engine.learn.precision.signals import Fault, LossWindow, Reading, Signals
-from engine.learn.precision.snapshots import SnapshotRing, Training
+from engine.learn.precision.snapshots import SnapshotRing, Training, Whole
 from engine.learn.precision.tracer import GO, Tracer, Verdict
 from engine.learn.precision.weights import raise_weights
 
 SCALED_EVERY = 16
 RATES_KEPT = 64
 FIXED_SNAPSHOT_STEPS = 64
-_NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class PrecisionController:
@@ -95,7 +94,7 @@ class PrecisionController:
         self.watches = False
         self._decide = decide
         self._ladder = Ladder(ladder, start, self.options.most_switches, decide)
-        self._scaler = LossScaler(device, self.options)
+        self._arithmetic = Arithmetic(device, self.options)
         self._signals, self._window = Signals(), LossWindow(self.options)
         self._tracer = Tracer(self.options, self._window, decide)
         self._anywhere = anywhere
@@ -142,12 +141,12 @@ class PrecisionController:
         if incident is not None and incident.phase == "reproduce" and number == incident.fault.number:
             incident.finding = None if self._health is None else self._health.finding(inputs, self.autocast)
         if self._samples is not None and self._samples.due(number):
-            scale = float(self._scaler.scale) if self.rung.scaled else 1.0
+            scale = self._arithmetic.scale(self.rung)
             self._samples.before(inputs, targets, self.autocast, self.rung.dtype, scale)
 
     def autocast(self) -> AbstractContextManager[None]:
         """Where the network runs forward."""
-        return _NOTHING if self._is_plain else autocast(self.rung, self.device)
+        return self._arithmetic.autocast(self.rung)
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradient of a loss.
@@ -159,16 +158,11 @@ class PrecisionController:
         """
         if self._is_first:
             self._check_first(loss)
-        if self._is_plain:
-            torch.autograd.backward(loss)
-            return
-        with kernels(self.rung, self.device):
-            torch.autograd.backward(self._scaler.scaled(loss) if self.rung.scaled else loss)
+        self._arithmetic.backward(loss, self.rung)
 
     def unscale(self, optimizer: Optimizer) -> None:
         """Gradients in their own size, to clip and to measure."""
-        if self.rung.scaled:
-            self._scaler.unscale(optimizer)
+        self._arithmetic.unscale(optimizer, self.rung)
         self._norm_began = self._pace.now()
 
     def apply(self, optimizer: Optimizer) -> None:
@@ -177,10 +171,7 @@ class PrecisionController:
             self._pace.measured_norm(self._pace.now() - self._norm_began)
             self._norm_began = 0.0
         self._optimizer = optimizer
-        if self.rung.scaled:
-            self._scaler.apply(optimizer)
-        else:
-            optimizer.step()
+        self._arithmetic.apply(optimizer, self.rung)
         if self._samples is not None and self._samples.fresh:
             self._samples.after()
 
@@ -196,7 +187,9 @@ class PrecisionController:
         if self.options.sampled:
             self._samples = Samples(module, loss, self.options)
         if self.options.recover:
-            self._ring = SnapshotRing(_Whole(training, self), self.options)
+            self._ring = SnapshotRing(
+                Whole(training, self.passing, self._put_passing_back, self._arithmetic.scaler), self.options
+            )
             self._ring.capture(step, 0.0)
         self._pace.begin(step)
 
@@ -310,7 +303,7 @@ class PrecisionController:
                 self._ladder.climb(above[0], step, self._tracer.stay)
                 return True
         if self.rung.scaled and step % SCALED_EVERY == 0 and self._overflows >= self.options.overflows and above:
-            scale = float(self._scaler.scale)
+            scale = self._arithmetic.scale(self.rung)
             explain.overflows(self._decide, step + 1, self.rung.name, above[0], self._overflows, scale)
             self._ladder.climb(above[0], step, self._tracer.stay)
             return True
@@ -329,21 +322,21 @@ class PrecisionController:
 
     def tensors(self) -> dict[str, Tensor]:
         """Tensors for a checkpoint."""
-        return self._scaler.tensors()
+        return self._arithmetic.scaler.tensors()
 
     def state_dict(self) -> dict[str, Any]:
         """JSON for a checkpoint; call it only when :attr:`calm`."""
         tracer = self._tracer
-        return {**self._passing(), "orders": to_json(tracer.orders), "faults": tracer.faults, "stay": tracer.stay}
+        return {**self.passing(), "orders": to_json(tracer.orders), "faults": tracer.faults, "stay": tracer.stay}
 
     def load_state_dict(self, state: dict[str, Any], tensors: dict[str, Tensor]) -> None:
         """Go on as the training that a checkpoint is from."""
         self._put_passing_back(state)
         self._tracer.orders, self._tracer.faults = from_json(state["orders"]), list(state["faults"])
         self._tracer.stay = state["stay"]
-        self._scaler.put_back(tensors)
+        self._arithmetic.scaler.put_back(tensors)
 
-    def _passing(self) -> dict[str, Any]:
+    def passing(self) -> dict[str, Any]:
         """What a rollback puts back; the orders and the count of faults stay."""
         samples = self._samples.state_dict() if self._samples is not None else {"agree": 0}
         return {
@@ -364,10 +357,6 @@ class PrecisionController:
 
     # ---------------------------------------------------------------- details
 
-    @property
-    def _is_plain(self) -> bool:
-        return self.rung.dtype is None and self.device.type != "cuda"
-
     def _check_first(self, loss: Tensor) -> None:
         self._is_first = False
         first, self._first = self._first, None
@@ -380,25 +369,3 @@ class PrecisionController:
 
     def _is_sound(self) -> bool:
         return self._health is None or self._health.is_sound()
-
-
-class _Whole:
-    """A training and what the controller knows of it, for snapshots."""
-
-    def __init__(self, training: Training, controller: PrecisionController) -> None:
-        self._training, self._controller = training, controller
-
-    def tensors(self) -> dict[str, Tensor]:
-        own = {f"precision.{name}": tensor for name, tensor in self._controller.tensors().items()}
-        return {**self._training.tensors(), **own}
-
-    def numbers(self) -> dict[str, Any]:
-        return {"training": self._training.numbers(), "precision": self._controller._passing()}
-
-    def put_back(self, tensors: Mapping[str, Tensor], numbers: dict[str, Any]) -> None:
-        own = {n.removeprefix("precision."): t for n, t in tensors.items() if n.startswith("precision.")}
-        self._controller._scaler.put_back(own)
-        self._controller._put_passing_back(numbers["precision"])
-        self._training.put_back(
-            {name: t for name, t in tensors.items() if not name.startswith("precision.")}, numbers["training"]
-        )

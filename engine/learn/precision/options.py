@@ -64,7 +64,7 @@ class PrecisionOptions:
 
     recover: bool = True
     weights: Literal["master", "keep"] = "master"
-    window: int = 64
+    window: int = 32
     spike_sigmas: float = 8.0
     spike_ratio: float = 4.0
     spike_steps: int = 3

@@ -11,15 +11,17 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from engine.learn.precision.options import PrecisionOptions
+from engine.learn.precision.scaler import LossScaler
 
 DEVICE_SHARE = 0.2
+OWN = "controller."
 
 
 class Training(Protocol):
@@ -132,6 +134,42 @@ class SnapshotRing:
     def size(self) -> int:
         """Bytes of all snapshots."""
         return sum(snapshot.size for snapshot in self._kept)
+
+
+class Whole:
+    """A training and what the controller knows of it, as one.
+
+    Parameters
+    ----------
+    passing, put_passing_back
+        Read and set what the controller knows.
+    """
+
+    def __init__(
+        self,
+        training: Training,
+        passing: Callable[[], dict[str, Any]],
+        put_passing_back: Callable[[dict[str, Any]], None],
+        scaler: LossScaler,
+    ) -> None:
+        self._training, self._passing, self._put_passing_back = training, passing, put_passing_back
+        self._scaler = scaler
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Of both."""
+        own = {f"{OWN}{name}": tensor for name, tensor in self._scaler.tensors().items()}
+        return {**self._training.tensors(), **own}
+
+    def numbers(self) -> dict[str, Any]:
+        """Of both."""
+        return {"training": self._training.numbers(), "controller": self._passing()}
+
+    def put_back(self, tensors: Mapping[str, Tensor], numbers: dict[str, Any]) -> None:
+        """Make both as they were."""
+        self._scaler.put_back({name.removeprefix(OWN): t for name, t in tensors.items() if name.startswith(OWN)})
+        self._put_passing_back(numbers["controller"])
+        theirs = {name: tensor for name, tensor in tensors.items() if not name.startswith(OWN)}
+        self._training.put_back(theirs, numbers["training"])
 
 
 def _is_too_large(tensors: Mapping[str, Tensor]) -> bool:

@@ -1,0 +1,348 @@
+"""Speed, cost and accuracy of adaptive precision: the timed parts of `benchmarks.precision`.
+
+Three tasks with names: ResNet-18 with the stem for 32 pixels on CIFAR-10, a convnet on digits, a small transformer that
+continues texts of a made-up language. Everything is timed by steps (the context hears of each), so neither compiling
+nor loading is in it, and in turns, so that a machine that slows down slows all alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.artifacts import ArtifactStore
+from engine.compute import applied, resolve
+from engine.compute.profile import workload_key
+from engine.learn import TrainingData, TrainingOptions, train
+from engine.learn.choosing import _candidates, _Trials, choose
+from engine.learn.optimisers import make_optimizer
+from engine.learn.tasks.language import IGNORED
+from engine.models import build, complete
+from engine.run.context import BlockContext, EventWriter
+from engine.runtime.examples import Examples
+from engine.spec import ExecutionPlan
+from engine.spec.context import Choice
+
+T95 = {4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
+
+
+@dataclass(frozen=True)
+class Work:
+    """One task: how its network is made, what it learns from and is tested on, and with which options."""
+
+    name: str
+    make: Callable[[], nn.Module]
+    data: TrainingData
+    held_out: TrainingData
+    options: TrainingOptions
+    long_steps: int
+    metric: str
+
+
+def works(options: argparse.Namespace) -> list[Work]:
+    """The three tasks."""
+    return [_resnet(options), _digits(options), _text(options)]
+
+
+def _resnet(options: argparse.Namespace) -> Work:
+    count, held = (96, 64) if options.quick else (2048, 1024)
+    x, y, held_x, held_y = _cifar(options.data, count, held)
+    config = complete("resnet18", {"stem": "small"}, "images", (3, 32, 32), 10)
+    chosen = TrainingOptions(
+        epochs=1 if options.quick else 4, batch_size=32 if options.quick else 128, optimizer="sgd", learning_rate=0.1,
+        weight_decay=5e-4,
+    )  # fmt: skip
+    return Work(
+        "ResNet-18, CIFAR-10" + ("" if options.data else " (drawn)"), lambda: build("resnet18", config),
+        TrainingData(Examples(x), y), TrainingData(Examples(held_x), held_y), chosen, 20_000, "validation_accuracy",
+    )  # fmt: skip
+
+
+def _cifar(folder: Path | None, count: int, held: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    if folder is None:
+        generator = torch.Generator().manual_seed(0)
+        centres = torch.randn(10, 3, 32, 32, generator=generator)
+        y = torch.randint(0, 10, (count + held,), generator=generator)
+        x = 0.2 * centres[y] + torch.randn(count + held, 3, 32, 32, generator=generator)
+        return x[:count], y[:count], x[count:], y[count:]
+    from engine.datasets.cifar import read_cifar10
+
+    parts = []
+    for part, wanted in (("train", count), ("test", held)):
+        found = read_cifar10(folder, part, lambda labels, n=wanted: range_of(labels, n), lambda done, total: None)
+        assert found is not None, f"no part {part} in {folder}"
+        pixels, labels = found
+        parts += [(torch.from_numpy(pixels).float() / 255 - 0.47) / 0.25, torch.from_numpy(labels)]
+    return parts[0], parts[1], parts[2], parts[3]
+
+
+def range_of(labels: Any, count: int) -> Any:
+    import numpy as np
+
+    return np.arange(min(count, len(labels)))
+
+
+def _digits(options: argparse.Namespace) -> Work:
+    from sklearn.datasets import load_digits
+
+    source = load_digits()
+    x = torch.from_numpy(source.images).float()[:, None] / 16
+    y = torch.from_numpy(source.target).long()
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(0))
+    learn, held = order[:1437], order[1437:]
+    config = complete("convnet", {}, "images", (1, 8, 8), 10)
+    return Work(
+        "convnet, digits", lambda: build("convnet", config), TrainingData(Examples(x[learn]), y[learn]),
+        TrainingData(Examples(x[held]), y[held]),
+        TrainingOptions(epochs=2 if options.quick else 10, learning_rate=3e-3), 5_000, "validation_accuracy",
+    )  # fmt: skip
+
+
+def _text(options: argparse.Namespace) -> Work:
+    words, length, count = 64, 64, 64 if options.quick else 1536
+    generator = torch.Generator().manual_seed(0)
+    follows = torch.softmax(3 * torch.randn(words, words, generator=generator), 1)
+    tokens = torch.randint(0, words, (count + 256, 1), generator=generator)
+    for _ in range(length - 1):
+        tokens = torch.cat([tokens, torch.multinomial(follows[tokens[:, -1]], 1, generator=generator)], 1)
+    tokens = tokens.int()
+
+    def following(x: Tensor) -> tuple[Tensor, Tensor]:
+        targets = torch.full_like(x, IGNORED)
+        targets[:, :-1] = x[:, 1:]
+        return x, targets
+
+    config = {"task": "language_model", "vocab_size": words, "max_length": length}
+    return Work(
+        "transformer, made-up texts", lambda: build("transformer_lm", config),
+        TrainingData(Examples(tokens[:count]), None, derive=following),
+        TrainingData(Examples(tokens[count:]), None, derive=following),
+        TrainingOptions(task="language_model", epochs=1 if options.quick else 3, batch_size=32, learning_rate=1e-3),
+        10_000, "validation_token_accuracy",
+    )  # fmt: skip
+
+
+class _Timed(BlockContext):
+    """A run context that notes when each step was done."""
+
+    def check_cancelled(self) -> None:
+        times = self.__dict__.setdefault("times", [])
+        times.append(time.perf_counter())
+
+
+def run(work: Work, plan: ExecutionPlan, seed: int, steps: int = 0, validate: bool = False) -> tuple[float, float]:
+    """Train once; returns seconds a step, its median after the warm-up, and the metric of the held-out examples."""
+    module, data, options = _started(work, plan, seed), work.data, work.options
+    if steps:
+        rows = torch.arange(steps * options.batch_size) % len(data.examples)
+        inputs = Examples(data.examples.take(rows))
+        data = TrainingData(inputs, None if data.targets is None else data.targets[rows], derive=data.derive)
+        options = replace(options, epochs=1)
+    with tempfile.TemporaryDirectory() as folder, EventWriter(lambda event: event.to_json() and None) as writer:
+        ctx = _Timed(
+            block_id="train", seed=seed, plan=plan, document={}, store=ArtifactStore(Path(folder) / "store"),
+            workdir=Path(folder) / "work", writer=writer, stop=lambda: None,
+        )  # fmt: skip
+        with applied(plan, seed):
+            result = train(
+                module,
+                data,
+                options,
+                ctx,
+                validation=work.held_out if validate else None,
+                seed=seed,
+                workload=work.name,
+            )
+    times = ctx.__dict__["times"]
+    warm = min(len(times) // 4, 20)
+    pauses = [after - before for before, after in zip(times[warm:], times[warm + 1 :], strict=False)]
+    # the mean, not the median: what the controller does now and then counts
+    return statistics.mean(pauses), result.metrics.get(work.metric, float("nan"))
+
+
+def _started(work: Work, plan: ExecutionPlan, seed: int) -> nn.Module:
+    with applied(plan, seed):
+        return work.make()
+
+
+def _plan(options: argparse.Namespace, **wanted: Any) -> ExecutionPlan:
+    return resolve({"device": "cpu", "threads": options.threads, **wanted})
+
+
+def _fixed(options: argparse.Namespace, choice: Choice) -> ExecutionPlan:
+    return _plan(options, precision=choice.precision, memory_format=choice.memory_format, compile=choice.compile)
+
+
+def _adaptive(options: argparse.Namespace, work: Work, choice: Choice) -> ExecutionPlan:
+    plan = _plan(options, precision="adaptive", memory_format="auto", compile="auto")
+    return plan.model_copy(update={"choices": {work.name: choice}})
+
+
+def _ratios(first: Callable[[], float], second: Callable[[], float], rounds: int) -> tuple[float, float, float]:
+    """Median, lowest and highest of what the second takes over what the first takes, in turns."""
+    first(), second()
+    found = []
+    for number in range(rounds):
+        if number % 2:
+            theirs, mine = second(), first()
+        else:
+            mine, theirs = first(), second()
+        found.append(theirs / mine)
+    return statistics.median(found), min(found), max(found)
+
+
+def overhead(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """What watching costs: adaptive over the same precision fixed."""
+    rows = []
+    steps = {"ResNet-18": 12, "convnet": 200, "transformer": 60}
+    for work in works(options):
+        count = 6 if options.quick else steps[work.name.split(",")[0]]
+        for precision in ("bf16", "fp32"):
+            choice = Choice(precision=precision)  # type: ignore[arg-type]
+            watched, plain = _adaptive(options, work, choice), _fixed(options, choice)
+            ratio, low, high = _ratios(
+                lambda w=work, p=plain, n=count: run(w, p, 0, n)[0],  # type: ignore[misc]
+                lambda w=work, p=watched, n=count: run(w, p, 0, n)[0],  # type: ignore[misc]
+                2 if options.quick else options.rounds,
+            )
+            rows.append({"task": work.name, "precision": precision, "ratio": ratio, "low": low, "high": high})
+            print(
+                f"{work.name:28} {precision}: watched / fixed {ratio:.4f} ({low:.3f} to {high:.3f}; reach <= 1.02)",
+                flush=True,
+            )
+    return rows
+
+
+def speed(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Adaptive against the best of all static settings, and over plain fp32."""
+    rows = []
+    for work in works(options):
+        open_plan = _plan(options, precision="adaptive", memory_format="auto", compile="auto")
+        rounds, each = (1, 1) if options.quick else (options.rounds, 20 if "convnet" in work.name else 2)
+        module = _started(work, open_plan, 0)
+        settings = _every(open_plan, module, work.data, compiled=not options.quick)
+        timings = _exhaustive(work, open_plan, module, settings, rounds, each)
+        best = min(timings, key=lambda choice: timings[choice])
+        chosen = _chosen(work, open_plan, module, options)
+        steps = 6 if options.quick else {"ResNet-18": 10, "convnet": 200, "transformer": 60}[work.name.split(",")[0]]
+        ratio, low, high = _ratios(
+            lambda w=work, c=chosen, n=steps: run(w, _adaptive(options, w, c), 0, n)[0],  # type: ignore[misc]
+            lambda w=work, c=best, n=steps: run(w, _fixed(options, c), 0, n)[0],  # type: ignore[misc]
+            rounds,
+        )
+        plain, plain_low, plain_high = _ratios(
+            lambda w=work, c=chosen, n=steps: run(w, _adaptive(options, w, c), 0, n)[0],  # type: ignore[misc]
+            lambda w=work, n=steps: _by_hand(w, options, n),  # type: ignore[misc]
+            rounds,
+        )
+        rows.append(
+            {"task": work.name, "best": str(best), "chosen": str(chosen), "of the best": [ratio, low, high],
+             "over plain fp32": [plain, plain_low, plain_high],
+             "static, ms a step": {str(choice): 1000 * value for choice, value in timings.items()}}
+        )  # fmt: skip
+        print(
+            f"{work.name:28} adaptive chose {_name(chosen)}, the best is {_name(best)}: "
+            f"{ratio:.3f} of its speed ({low:.3f} to {high:.3f}; reach >= 0.97)\n"
+            f"{'':28} over a warm plain fp32 loop {plain:.2f}x ({plain_low:.2f} to {plain_high:.2f}"
+            f"{'; reach >= 1.9' if 'ResNet' in work.name else ''})",
+            flush=True,
+        )
+        for choice, value in sorted(timings.items(), key=lambda pair: pair[1]):
+            print(f"{'':32}{_name(choice):32} {1000 * value:9.2f} ms a step", flush=True)
+    return rows
+
+
+def _name(choice: Choice) -> str:
+    from engine.compute.probe import label
+
+    return label(choice)
+
+
+def _every(plan: ExecutionPlan, module: nn.Module, data: TrainingData, compiled: bool) -> list[Choice]:
+    """Precision x memory format x compile, without exception."""
+    found = {choice.model_copy(update={"compile": False}) for choice in _candidates(plan, module, data)}
+    kinds = sorted(found, key=str)
+    return kinds + ([choice.model_copy(update={"compile": True}) for choice in kinds] if compiled else [])
+
+
+def _exhaustive(
+    work: Work, plan: ExecutionPlan, module: nn.Module, settings: list[Choice], rounds: int, each: int
+) -> dict[Choice, float]:
+    """Median seconds a step of each setting, in turns; compiled and warm."""
+    with applied(plan, 0):
+        trials = _Trials(plan, module, work.data, work.options)
+        steps = {choice: trials.make(choice) for choice in settings}
+        times: dict[Choice, list[float]] = {choice: [] for choice in settings}
+        for step in steps.values():
+            step(), step()
+        for _ in range(rounds):
+            for choice, step in steps.items():
+                started = time.perf_counter()
+                for _ in range(each):
+                    step()
+                times[choice].append((time.perf_counter() - started) / each)
+    return {choice: statistics.median(values) for choice, values in times.items()}
+
+
+def _chosen(work: Work, plan: ExecutionPlan, module: nn.Module, options: argparse.Namespace) -> Choice:
+    """What a long training of this task would choose, by the product's own probe."""
+    key = workload_key(work.name, {}, work.data.examples.shape, work.options.batch_size, work.options.task, plan.device)
+    with tempfile.TemporaryDirectory() as folder, EventWriter(lambda event: None) as writer, applied(plan, 0):
+        ctx = _Timed(
+            block_id="train", seed=0, plan=plan, document={}, store=ArtifactStore(Path(folder) / "store"),
+            workdir=Path(folder) / "work", writer=writer, stop=lambda: None,
+        )  # fmt: skip
+        steps = 2_000 if options.quick else work.long_steps
+        return choose(plan, key, module, work.data, work.options, ctx, steps)
+
+
+def _by_hand(work: Work, options: argparse.Namespace, steps: int) -> float:
+    """Seconds a step of a loop as a person would write it: fp32, nothing else; warm."""
+    from engine.learn.tasks import find_task
+
+    plan = _plan(options, precision="fp32", memory_format="contiguous", compile=False)
+    loss_of = find_task(work.options.task).loss(work.options)
+    with applied(plan, 0):
+        module = work.make().train()
+        optimizer = make_optimizer(module, work.options)
+        rows = torch.arange(steps * work.options.batch_size) % len(work.data.examples)
+        times = []
+        for batch in rows.split(work.options.batch_size):
+            x, y = work.data.batch(batch)
+            optimizer.zero_grad()
+            loss = loss_of(module(x), y)
+            torch.autograd.backward(loss)
+            optimizer.step()
+            times.append(time.perf_counter())
+    warm = min(len(times) // 4, 20)
+    return (times[-1] - times[warm]) / (len(times) - 1 - warm)
+
+
+def accuracy(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Paired difference of adaptive to fp32, in points."""
+    rows = []
+    count = 2 if options.quick else max(5, options.seeds)
+    for work in works(options):
+        differences = []
+        for seed in range(count):
+            watched = run(work, _adaptive(options, work, Choice(precision="bf16")), seed, validate=True)[1]
+            plain = run(work, _plan(options, precision="fp32"), seed, validate=True)[1]
+            differences.append(100 * (watched - plain))
+        mean, spread = statistics.mean(differences), statistics.stdev(differences)
+        reach = T95.get(count - 1, 2.0 if count > 10 else 12.7) * spread / count**0.5
+        rows.append({"task": work.name, "differences": differences, "mean": mean, "low": mean - reach})
+        print(
+            f"{work.name:28} adaptive (bf16) - fp32: {mean:+.2f} points, 95 % interval {mean - reach:+.2f} to "
+            f"{mean + reach:+.2f}, {count} seeds (reach: above -0.3)",
+            flush=True,
+        )
+    return rows

@@ -76,7 +76,7 @@ def generate(
     for _ in range(sampling.max_tokens):
         check()
         seen = torch.tensor([(numbers + written)[-length:]], device=device)
-        logits_V = module(seen)[0, -1].float()
+        logits_V = module(seen)[0, -1].float()[: tokenizer.size]  # a network may have room for more tokens
         if tokenizer.pad_id is not None:
             logits_V[tokenizer.pad_id] = -torch.inf
         number = int(draw(logits_V, sampling, generator))
@@ -140,7 +140,7 @@ def fill_masks(module: nn.Module, tokenizer: TextTokenizer, text: str, length: i
             mask=tokenizer.token(tokenizer.mask_id),
         )
     device = next(module.parameters()).device
-    logits_TV = module(torch.tensor([numbers], device=device))[0].float()
+    logits_TV = module(torch.tensor([numbers], device=device))[0].float()[:, : tokenizer.size]
     logits_TV[:, tokenizer.special_ids] = -torch.inf
     best = torch.softmax(logits_TV[places], -1).topk(min(top, logits_TV.shape[-1]), dim=-1)
     masks = [

@@ -60,6 +60,7 @@ def register(subparsers: Any) -> None:
     add("--seed", type=int, help="seed of the run")
     add("--to", action="append", default=[], metavar="BLOCK", help="run only what this block needs, and the block")
     add("--device", help="auto, cpu, cuda, cuda:1 ... (a run in this process)")
+    add("--precision", help="adaptive, fp32, tf32, bf16 or fp16 (a run in this process)")
     add("--threads", type=int, help="CPU threads (a run in this process)")
     add("--save", action="append", default=[], metavar="BLOCK.PORT=PATH", help="write an output: a model as a bundle")
     add(
@@ -109,7 +110,7 @@ def _run_here(args: argparse.Namespace, document: Mapping[str, Any], folder: Pat
     ready = overrides.override(document, catalog, args.settings, args.seed)
     ready = overrides.stage_files(ready, catalog, folder, local.put_file, args.settings)
     _refuse_problems(local.problems(ready, args.to))
-    plan = {"device": args.device, "threads": args.threads}
+    plan = {"device": args.device, "precision": args.precision, "threads": args.threads}
     result = local.execute(ready, targets=args.to, plan=plan, show=_shown(args))
     outputs = {f"{block}.{port}": ref.digest for block, ports in result.outputs.items() for port, ref in ports.items()}
     return Outcome(result.status, result.metrics, outputs, result.error, result.duration_s, result.plan)

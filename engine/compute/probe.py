@@ -28,11 +28,11 @@ MakeStep = Callable[[Choice], Step]
 
 SHARE_OF_RUN = 0.02
 """Of the predicted time of a training, what measuring may cost."""
-WARM_UP, LEAST_ROUNDS, MOST_ROUNDS = 2, 3, 9
-HOPELESS = 1.5
+WARM_UP, LEAST_ROUNDS, MOST_ROUNDS = 3, 3, 9
+HOPELESS = 2.0
 """Times as slow as the fastest after warming up: no further rounds."""
 NOISE = 0.02
-"""Two medians closer than that are equal, and the safer or simpler choice is taken."""
+"""Two times closer than that are equal, and the safer or simpler choice is taken."""
 SAMPLE_S = 0.005
 """Steps are timed in bundles at least that long: the clock and the device's queue have their own noise."""
 COMPILING_S = 40.0
@@ -104,9 +104,10 @@ def probe(
 ) -> tuple[Choice, dict[str, float]]:
     """Time each candidate and say which to train with.
 
-    Candidates are warmed up, then timed in turns, so that a machine that slows down slows all of them; medians are
-    compared. What fails (memory, an operation without a kernel) or is slower than fp32 is dropped. Compiling is tried
-    last, on the best of the others, and only when the training is long enough to earn it back.
+    Candidates are warmed up, then timed in turns, so that a machine that slows down slows all of them; medians of the
+    faster half are compared, since the slower half tells what else the machine did. What fails (memory, an operation
+    without a kernel) or is slower than fp32 is dropped. Compiling is tried last, on the best of the others, and only
+    when the training is long enough to earn it back.
 
     Parameters
     ----------
@@ -125,7 +126,7 @@ def probe(
     choice
         The fastest; among equals the safest precision and the plainest form.
     timings
-        Label -> median seconds a step, for each candidate that ran.
+        Label -> seconds a step, for each candidate that ran.
 
     Raises
     ------
@@ -147,9 +148,9 @@ def probe(
             if trial is not None:
                 _race([best, trial], clock() + left_s, clock)
                 trials.append(trial)
-                if steps_left * (best.median_s - trial.median_s) > trial.first_s:
+                if steps_left * (best.step_s - trial.step_s) > trial.first_s:
                     best = trial
-    return best.choice, {label(trial.choice): trial.median_s for trial in trials}
+    return best.choice, {label(trial.choice): trial.step_s for trial in trials}
 
 
 @dataclass
@@ -165,8 +166,9 @@ class _Trial:
     samples: list[float] = field(default_factory=list)
 
     @property
-    def median_s(self) -> float:
-        return statistics.median(self.samples)
+    def step_s(self) -> float:
+        faster = sorted(self.samples)[: (len(self.samples) + 1) // 2]
+        return statistics.median(faster)
 
     def run(self, steps: int) -> float:
         """Seconds a step, of some steps in a row."""
@@ -215,15 +217,15 @@ def _race(trials: Sequence[_Trial], until: float, clock: Callable[[], float]) ->
 
 def _best(trials: Sequence[_Trial]) -> _Trial:
     """The fastest that is not slower than fp32; among equals the safest and plainest."""
-    exact_s = min(trial.median_s for trial in trials if trial.choice.precision == "fp32")
-    faster = [t for t in trials if t.choice.precision == "fp32" or t.median_s < exact_s * (1 - NOISE)]
-    equal_s = min(trial.median_s for trial in faster) * (1 + NOISE)
+    exact_s = min(trial.step_s for trial in trials if trial.choice.precision == "fp32")
+    faster = [t for t in trials if t.choice.precision == "fp32" or t.step_s < exact_s * (1 - NOISE)]
+    equal_s = min(trial.step_s for trial in faster) * (1 + NOISE)
     return max(
-        (trial for trial in faster if trial.median_s <= equal_s),
+        (trial for trial in faster if trial.step_s <= equal_s),
         key=lambda trial: (
             _SAFETY[trial.choice.precision],
             trial.choice.memory_format == "contiguous",
-            -trial.median_s,
+            -trial.step_s,
         ),
     )
 

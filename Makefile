@@ -17,6 +17,8 @@ STAMPS := $(VENV)/stamps
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm --prefix static/studio
 FRONT_END_SOURCES := $(shell find static/studio -name node_modules -prune -o -type f -print 2>/dev/null)
 MESSAGES := $(patsubst %.po,%.mo,$(shell find webapp/locale -name '*.po' 2>/dev/null))
+# Where tests that need a running studio, a browser or PostgreSQL lie: looking for them everywhere takes a while.
+STUDIO_TESTS := tests/service tests/e2e tests/deepseek
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .PHONY: help up install install-dev frontend catalog gpu-carry test test-slow check format clean
@@ -45,7 +47,7 @@ test: install-dev frontend $(STAMPS)/chromium ## all but the slow tests (8 minut
 	@echo "Unit and integration tests, doctests ..."
 	@$(PYTEST) -n 2 --dist loadfile -q --durations=5 --doctest-modules tests engine deepseek
 	@echo "Services, processes and browser ..."
-	@$(PYTEST) -m "(service or e2e) and not slow and not gpu" -q --durations=10 tests
+	@$(PYTEST) -n 2 --dist loadgroup -m "(service or e2e) and not slow and not gpu" -q --durations=10 $(STUDIO_TESTS)
 
 test-slow: install-dev frontend $(STAMPS)/chromium ## the slow tests (up to 45 minutes)
 	@$(PYTEST) -m "slow and not gpu" -q --durations=10 --timeout=1500 tests

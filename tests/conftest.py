@@ -37,6 +37,13 @@ CHROMIUM_ARGUMENTS = [
 ]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With two test processes (``--dist loadgroup``): all tests of the shared studio in one, the others file by file."""
+    for item in items:
+        shared = "studio" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("studio" if shared else item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home folder, named by DEEPSEEK_HOME."""

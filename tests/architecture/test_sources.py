@@ -78,3 +78,15 @@ def test_no_file_keeps(what: str, pattern: re.Pattern[str]) -> None:
 def test_only_the_sources_of_the_front_end_are_kept() -> None:
     built = [path for path in tracked() if {"dist", "node_modules"} & set(path.relative_to(ROOT).parts)]
     assert not built
+
+
+def test_make_looks_for_tests_of_a_running_studio_where_they_are() -> None:
+    line = next(line for line in (ROOT / "Makefile").read_text().splitlines() if line.startswith("STUDIO_TESTS :="))
+    folders = line.partition(":=")[2].split()
+    marked = re.compile(r"mark\.(?:e2e|serv" + r"ice)\b")
+    lost = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if marked.search(path.read_text()) and not any(path.is_relative_to(ROOT / folder) for folder in folders)
+    ]
+    assert not lost, f"add their folder to STUDIO_TESTS: {lost}"

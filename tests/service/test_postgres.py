@@ -18,11 +18,14 @@ from tests.environment import ROOT
 from tests.studio import Api, digits
 
 pytestmark = pytest.mark.service
+#: Tests of processes and files, which never meet a database.
+WITHOUT_A_DATABASE = ("child", "eventfile", "meter", "other_uid", "sandbox")
 
 
 @pytest.mark.timeout(400)
 def test_the_web_application_passes_its_tests_on_postgresql(new_database: Callable[[], str]) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-n", "2", "tests/webapp"]
+    command += [f"--ignore=tests/webapp/supervisor/test_{name}.py" for name in WITHOUT_A_DATABASE]
     done = subprocess.run(
         command,
         cwd=ROOT,

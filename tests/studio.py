@@ -37,7 +37,7 @@ class RunningStudio:
 
     def __init__(self, home: Path, *options: str, **variables: str) -> None:
         self.home = Home(home)
-        self.port = free_port()
+        self.port = int(variables.get("PORT") or free_port())
         self.url = f"http://localhost:{self.port}"
         self.lines: list[str] = []
         self.environment = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 
 import pytest
 
@@ -148,3 +149,64 @@ def test_the_page_goes_on_when_the_web_server_is_killed_in_the_middle_of_a_run(o
         wait_for_points(page, "train.loss", epochs * STEPS_PER_EPOCH, timeout_s=20)
         assert points(page, "train.loss") == epochs * STEPS_PER_EPOCH
     context.close()
+
+
+@pytest.mark.slow
+def test_pages_come_back_by_themselves_after_the_whole_studio_was_stopped_and_started(own_studio, browser):
+    from playwright.sync_api import expect
+
+    epochs = 150
+    studio = own_studio()
+    studio.wait_started()
+    context = browser.new_context(viewport={"width": 1280, "height": 720}, locale="en-GB", base_url=studio.url)
+    errors = []
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    watching, building = context.new_page(), context.new_page()
+    with Api(studio) as api:
+        watching.goto(studio.new_link())
+        run = api.submit({**digits(epochs), "name": "重启"})
+        name = "停机时的编辑"
+        pipeline = api.call("POST", f"/projects/{api.project}/pipelines", name=name, document=placed(name))["id"]
+        building.goto(f"/p/{api.project}/pipelines/{pipeline}")
+        expect(node(building, "train")).to_be_visible()
+        watching.goto(f"/p/{api.project}/runs/{run}")
+        wait_for_points(watching, "train.loss", 40)
+        assert studio.stop(signal.SIGTERM) == 0
+        expect(watching.get_by_text("Connection lost, trying again")).to_be_visible()
+        before = points(watching, "train.loss")
+        assert before < epochs * STEPS_PER_EPOCH
+        set_field(building, "train", "Epochs", "9")
+        expect(building.locator(".save-status")).to_contain_text("Offline: changes are kept")
+
+        own_studio(PORT=str(studio.port)).wait_started()
+        expect(watching.get_by_text("Connection lost, trying again")).to_have_count(0, timeout=60_000)
+        expect(building.locator(".save-status")).to_have_text("Saved", timeout=60_000)
+        assert api.call("GET", f"/pipelines/{pipeline}")["document"]["blocks"]["train"]["params"]["epochs"] == 9
+        wait_for_points(watching, "train.loss", before + 1)
+        assert api.wait(run, timeout_s=600)["status"] == "succeeded"
+        expect(watching.locator(".page-head, main").get_by_text("Succeeded").first).to_be_visible(timeout=30_000)
+        wait_for_points(watching, "train.loss", epochs * STEPS_PER_EPOCH, timeout_s=20)
+        assert points(watching, "train.loss") == epochs * STEPS_PER_EPOCH
+    context.close()
+    assert not errors
+
+
+@pytest.mark.slow
+def test_a_minute_without_a_connection_misses_nothing(world, open_page):
+    from playwright.sync_api import expect
+
+    epochs = 600
+    run = world.api_run({**digits(epochs), "name": "一分钟"})
+    page = open_page()
+    page.goto(f"/p/{world.project}/runs/{run}")
+    wait_for_points(page, "train.loss", 20)
+    page.context.set_offline(True)
+    expect(page.get_by_text("Connection lost, trying again")).to_be_visible()
+    page.wait_for_timeout(60_000)
+    page.context.set_offline(False)
+    expect(page.get_by_text("Connection lost, trying again")).to_have_count(0, timeout=60_000)
+    ended = world.api.wait(run, timeout_s=900)
+    assert ended["status"] == "succeeded"
+    wait_for_points(page, "train.loss", epochs * STEPS_PER_EPOCH, timeout_s=30)
+    assert points(page, "train.loss") == epochs * STEPS_PER_EPOCH
+    assert points(page, "train.train_accuracy") == epochs

@@ -38,7 +38,7 @@ CHROMIUM_ARGUMENTS = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With two test processes (``--dist loadgroup``): all tests of the shared studio in one, the others file by file."""
+    """With ``--dist loadgroup``: all tests of the shared studio in one process, the others file by file."""
     for item in items:
         shared = "studio" in getattr(item, "fixturenames", ())
         item.add_marker(pytest.mark.xdist_group("studio" if shared else item.nodeid.partition("::")[0]))

@@ -5,7 +5,7 @@
 Everything is real, as in `benchmarks/live.py`: Redis, the web server, a supervised child in its sandbox, and headless
 Chromium on the run's page. Each point's value is the moment it was made. A point counts as painted two animation frames
 after it is in the chart's data; the delay of every point counts, also of those that wait for the next redraw (at most
-ten a second).
+thirty a second).
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ export class LinePlot {
 
   destroy(): void {
     this.gone = true;
-    this.redraw.cancel();
+    this.redraw.end();
     this.unsubscribe();
     this.resize.disconnect();
     this.marker.remove();

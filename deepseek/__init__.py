@@ -5,7 +5,7 @@ numpy or web framework. Called by people; must not import the engine (``deepseek
 
 >>> import deepseek
 >>> sorted(deepseek.__all__)
-['Dataset', 'DeepSeekError', 'Model', 'Studio', '__version__']
+['Dataset', 'DeepSeekError', 'Model', 'Quantizer', 'Studio', '__version__']
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from deepseek.dataset import Dataset as Dataset
     from deepseek.errors import DeepSeekError as DeepSeekError
     from deepseek.model import Model as Model
+    from deepseek.quantizer import Quantizer as Quantizer
 
 __version__ = "0.1.0"
 
@@ -25,10 +26,11 @@ _PLACES = {
     "Dataset": "deepseek.dataset",
     "DeepSeekError": "deepseek.errors",
     "Model": "deepseek.model",
+    "Quantizer": "deepseek.quantizer",
     "Studio": "deepseek.client",
 }
 
-__all__ = ["Dataset", "DeepSeekError", "Model", "Studio", "__version__"]
+__all__ = ["Dataset", "DeepSeekError", "Model", "Quantizer", "Studio", "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ values need. Must not import the engine (see ``deepseek.local``).
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ def step_for(source: str | Path, config: Mapping[str, Any]) -> tuple[Step, str]:
         return _made("model.load", {"path": str(path.resolve())}, config), path.name
     if not path.is_file():
         return _public(str(source), config)
+    if _is_bundle(path):  # whatever its name ends in
+        return _made("model.load", {"file": local.put_file(path)}, config), path.stem
     if path.suffix == ".onnx":
         return _made("model.load_onnx", {"file": local.put_file(path)}, config), path.stem
     if path.suffix == ".pt2":
@@ -46,6 +49,14 @@ def step_for(source: str | Path, config: Mapping[str, Any]) -> tuple[Step, str]:
     if path.suffix in WEIGHT_FILES:
         return _weights(path, config)
     return _made("model.load", {"file": local.put_file(path)}, config), path.stem
+
+
+def _is_bundle(path: Path) -> bool:
+    """True for a model of this product; a file of PyTorch is a zip too, with other things in it."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "model.json" in archive.namelist()
 
 
 def block_of(architecture: str) -> str:

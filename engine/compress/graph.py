@@ -9,9 +9,10 @@ from __future__ import annotations
 import copy
 import operator
 from collections.abc import Iterator
+from typing import Any
 
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from engine.errors import UserError
@@ -22,8 +23,13 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 
 
-def traced(module: nn.Module) -> fx.GraphModule:
-    """A copy in evaluation mode as a graph that computes the same.
+def traced(module: nn.Module, example: Tensor) -> fx.GraphModule:
+    """A copy in evaluation mode as a graph that computes the same, for any number of examples.
+
+    Parameters
+    ----------
+    example
+        Inputs (B, ...): all sides but the first are taken as fixed.
 
     Raises
     ------
@@ -33,11 +39,13 @@ def traced(module: nn.Module) -> fx.GraphModule:
     Examples
     --------
     >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU())
-    >>> [type(layer).__name__ for layer in traced(net).children()]
+    >>> [type(layer).__name__ for layer in traced(net, torch.zeros(2, 1, 4, 4)).children()]
     ['Conv2d', 'ReLU']
     """
+    copied = copy.deepcopy(module).eval()
     try:
-        graph = fx.symbolic_trace(copy.deepcopy(module).eval())
+        with torch.no_grad():
+            graph = fx.GraphModule(copied, _Tracer(example).trace(copied))
     except (fx.proxy.TraceError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(
             "The network cannot be taken apart: {problem}",
@@ -47,6 +55,62 @@ def traced(module: nn.Module) -> fx.GraphModule:
         ) from None
     fold_norms(graph)
     return graph
+
+
+class _Tracer(fx.Tracer):
+    """Computes an example while it traces, so that a network may look at the sides of its values."""
+
+    def __init__(self, example: Tensor) -> None:
+        super().__init__()
+        self.example = example
+        self.values: dict[fx.Node, Any] = {}
+        self.is_computing = False
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return _Sided(node, self)
+
+    def create_node(self, kind: str, target: Any, args: Any, kwargs: Any, *rest: Any, **named: Any) -> fx.Node:
+        node = super().create_node(kind, target, args, kwargs, *rest, **named)
+        if kind != "output":
+            self.is_computing = True
+            try:
+                self.values[node] = self._value(node)
+            finally:
+                self.is_computing = False
+        return node
+
+    # While a value is computed, layers and their weights are what they are.
+
+    def call_module(self, m: nn.Module, forward: Any, args: Any, kwargs: Any) -> Any:
+        return forward(*args, **kwargs) if self.is_computing else super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        return attr_val if self.is_computing else super().getattr(attr, attr_val, parameter_proxy_cache)
+
+    def _value(self, node: fx.Node) -> Any:
+        if node.op == "placeholder":
+            return self.example
+        target: Any = node.target
+        if node.op == "get_attr":
+            return operator.attrgetter(target)(self.root)
+        args: Any = fx.node.map_arg(node.args, self.values.__getitem__)
+        kwargs: Any = fx.node.map_arg(node.kwargs, self.values.__getitem__)
+        if node.op == "call_method":
+            return getattr(args[0], target)(*args[1:], **kwargs)
+        if node.op == "call_module":
+            target = self.root.get_submodule(target)
+        return target(*args, **kwargs)
+
+
+class _Sided(fx.Proxy):
+    """A value that knows its shape; its first side stays open."""
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """The sides: the first as a value of the graph, the others as numbers."""
+        assert isinstance(self.tracer, _Tracer)
+        sides = self.tracer.values[self.node].shape
+        return (self.size(0), *sides[1:])
 
 
 def fold_norms(graph: fx.GraphModule) -> None:

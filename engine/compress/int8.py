@@ -95,7 +95,7 @@ def quantize_int8(
             count=examples,
             least=LEAST_EXAMPLES,
         )
-    original = traced(module)
+    original = traced(module, batches[0][:2])
     seen = count_values(original, batches, check)
     sample = batches[0][:MEASURED_EXAMPLES]
     ranges = choose_ranges(original, seen, sample, methods, check)

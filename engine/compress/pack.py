@@ -75,7 +75,7 @@ def pack(
     """
     content = to_onnx(compressed, x[:2], onnx_translations())
     check()
-    before = to_onnx(traced(original), x[:2])
+    before = to_onnx(traced(original, x[:2]), x[:2])
     check()
     small, large = Session(content, threads), Session(before, threads)
     with torch.inference_mode():

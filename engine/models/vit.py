@@ -146,7 +146,7 @@ class Embeddings(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W)`` -> ``(B, 1 + patches, D)``."""
-        tokens_BTD = torch.cat([self.cls_token.expand(len(x), -1, -1), self.patch_embeddings(x)], dim=1)
+        tokens_BTD = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), self.patch_embeddings(x)], dim=1)
         placed: Tensor = self.dropout(tokens_BTD + self.position_embeddings)
         return placed
 

@@ -82,14 +82,14 @@ def test_values_that_are_not_finite_do_not_count() -> None:
 
 
 def test_folding_the_normalisation_changes_nothing(bench: Bench) -> None:
-    graph = traced(bench.module)
+    graph = traced(bench.module, bench.images[:2])
     assert not any(isinstance(layer, nn.BatchNorm2d) for layer in graph.modules())
     with torch.no_grad():
         torch.testing.assert_close(graph(bench.images), bench.module(bench.images), rtol=1e-4, atol=1e-4)
 
 
 def test_keeping_every_layer_is_the_identity(bench: Bench) -> None:
-    names = [name for name, _ in layers(traced(bench.module))]
+    names = [name for name, _ in layers(traced(bench.module, bench.images[:2]))]
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3))
     kept = quantize_int8(net, [bench.calibration], kept=("0", "2"))
     with torch.no_grad():
@@ -100,7 +100,7 @@ def test_keeping_every_layer_is_the_identity(bench: Bench) -> None:
 def test_the_file_computes_in_whole_numbers_what_was_simulated(bench: Bench, tmp_path) -> None:
     small = quantize_int8(bench.module, [bench.calibration])
     content = to_onnx(small.graph, bench.calibration[:2], onnx_translations())
-    plain = to_onnx(traced(bench.module), bench.calibration[:2])
+    plain = to_onnx(traced(bench.module, bench.images[:2]), bench.calibration[:2])
     found = Session(content).run(bench.images.numpy())
     with torch.no_grad():
         simulated = small.graph(bench.images)
@@ -122,7 +122,7 @@ def test_the_file_computes_in_whole_numbers_what_was_simulated(bench: Bench, tmp
 
 
 def test_correcting_biases_brings_the_mean_of_each_channel_back(bench: Bench) -> None:
-    original = traced(bench.module)
+    original = traced(bench.module, bench.images[:2])
     true = {node.name: value for node, value in run(original, bench.calibration).items()}
 
     def shift(correct: bool) -> float:
@@ -142,7 +142,7 @@ def test_each_value_takes_the_range_that_errs_least(bench: Bench) -> None:
 
 
 def test_counting_sees_every_batch(bench: Bench) -> None:
-    graph = traced(bench.module)
+    graph = traced(bench.module, bench.images[:2])
     whole = count_values(graph, [bench.calibration])
     parts = count_values(graph, list(bench.calibration.split(32)))
     assert {name: seen.high for name, seen in whole.items()} == pytest.approx(

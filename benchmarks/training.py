@@ -1,6 +1,7 @@
 """Our training loop against one written by hand, and what digits reach with the default settings.
 
     python -m benchmarks.training [--rounds 31] [--threads N] [--device cpu] [--seeds 5] [--only mlp] [--json FILE]
+    python -m benchmarks.training --peers | --effects [--cifar FOLDER] | --checkpoints | --fast-cifar [--cifar FOLDER]
 
 Throughput: the same network, data, batch size, optimiser (fused AdamW, no decay on biases), schedule and number of
 steps; ours logs every loss and learning rate through a real run context that packs and encodes its events, the other
@@ -9,6 +10,10 @@ ratio; the table shows medians. A ratio above 1 means that ours is faster.
 
 Digits: scikit-learn's images, 80 % to learn from and 20 % to test on, the training block's defaults, several seeds; the
 time is that of a fresh process, importing torch included.
+
+With one of the other flags only those rows are measured: beside Lightning and the Hugging Face Trainer, what each
+setting costs and brings, checkpoints at the default rate, and CIFAR-10 on a GPU beside airbench94; see
+:mod:`benchmarks.training_more`.
 """
 
 from __future__ import annotations
@@ -212,6 +217,21 @@ def digits_rows(names: list[str], seeds: int, threads: int) -> list[dict[str, An
     return rows
 
 
+def _chosen(options: argparse.Namespace, plan: Any) -> dict[str, Any] | None:
+    """The rows of the flags that were given; None when none was."""
+    from benchmarks import training_more as more
+
+    seeds = options.seeds or 1
+    kinds = {
+        "peers": lambda: more.against_peers(min(options.rounds, 5), plan.threads),
+        "effects": lambda: more.effects(min(options.rounds, 7), plan, options.cifar, seeds),
+        "checkpoints": lambda: more.checkpoint_cost(min(options.rounds, 5), plan),
+        "fast_cifar": lambda: more.fast_cifar(seeds, options.cifar),
+    }
+    wanted = {name: measure() for name, measure in kinds.items() if getattr(options, name)}
+    return wanted or None
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=31)
@@ -219,6 +239,11 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--only", default=",".join(WORKLOADS), help="comma list of workloads")
+    parser.add_argument("--peers", action="store_true", help="beside Lightning and the Hugging Face Trainer")
+    parser.add_argument("--effects", action="store_true", help="what each setting costs and brings")
+    parser.add_argument("--checkpoints", action="store_true", help="what checkpoints cost")
+    parser.add_argument("--fast-cifar", action="store_true", help="CIFAR-10 on a GPU, beside airbench94")
+    parser.add_argument("--cifar", type=Path, help="folder of CIFAR-10")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     os.environ.setdefault("DEEPSEEK_HOME", tempfile.mkdtemp())
@@ -229,6 +254,13 @@ def main() -> None:
 
     plan = resolve({"device": options.device, "threads": options.threads})
     print(f"device {plan.device}, {plan.threads} threads, {platform.machine()}, torch {torch.__version__}")
+    chosen = _chosen(options, plan)
+    if chosen is not None:
+        if options.json:
+            options.json.write_text(
+                json.dumps({"plan": plan.model_dump(), "torch": torch.__version__, **chosen}, indent=1)
+            )
+        return
     rows = throughput([name for name in options.only.split(",") if name], options.rounds, plan)
     learned = digits_rows(["convnet", "mlp"], options.seeds, plan.threads) if options.seeds else []
     if options.json:

@@ -23,6 +23,7 @@ from engine.tabular import Finding, TableOptions, read_table
 from engine.tabular.profile import class_figure, overview_figure, statistics
 from engine.tabular.read import TableRead
 from engine.tabular.targets import check_target, find_target
+from engine.text.read import is_running_text, read_corpus
 
 CHECKED_IMAGES = 2_000
 FIGURE_COLUMNS = 24
@@ -42,16 +43,16 @@ def main(argv: list[str]) -> int:
 
 
 def inspect_file(path: Path, options: dict[str, Any]) -> dict[str, Any]:
-    """What a file holds: a table, or a zip of images.
+    """What a file holds: a table, a zip of images, or running text.
 
     Raises
     ------
     UserError
-        When it is neither, or cannot be read.
+        When it is none of these, or cannot be read.
     """
     if zipfile.is_zipfile(path) and not _is_workbook(path):
         return inspect_images(path)
-    return inspect_table(path, options)
+    return inspect_text(path) if not options and is_running_text(path) else inspect_table(path, options)
 
 
 def _is_workbook(path: Path) -> bool:
@@ -60,6 +61,26 @@ def _is_workbook(path: Path) -> bool:
             return any(name.startswith("xl/") for name in archive.namelist())
     except (zipfile.BadZipFile, UnicodeDecodeError, NotImplementedError):
         return False
+
+
+def inspect_text(path: Path) -> dict[str, Any]:
+    """Say what a plain text holds: its paragraphs."""
+    documents = read_corpus(path, divided="paragraphs").texts
+    return {
+        "kind": "text",
+        "detected": {"format": "text"},
+        "options": {},
+        "columns": [],
+        "count": len(documents),
+        "classes": None,
+        "skipped": [],
+        "target": None,
+        "task": "language_model",
+        "preview": json.loads(previews.texts_preview(documents, None, len(documents))),
+        "profile": None,
+        "statistics": [{"characters": sum(map(len, documents)), "paragraphs": len(documents)}],
+        "problems": [],
+    }
 
 
 def inspect_table(path: Path, options: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Called by the text blocks. Which reader a file gets is told by what it begins wi
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 
 from engine.errors import UserError
 from engine.tabular import Finding, TableOptions, read_table
+from engine.tabular.dialect import rows_of
 from engine.tabular.jsonlines import decoded, json_table
 from engine.tabular.targets import NAMES, target_text
 
@@ -25,6 +27,11 @@ TEXT_NAMES = (
     "文本", "内容", "评论", "正文", "句子",
 )  # fmt: skip
 MANY = 1000
+DELIMITERS = ",;\t|"
+PROSE = 65_536
+LONG = 60
+FEW_WORDS = 4
+FAR_EAST = 0x2E80
 TABLES = (b"PAR1", b"PK")
 
 
@@ -109,6 +116,32 @@ def read_corpus(
     content = decoded(path, options.encoding)
     documents = [part for part in divide(content, divided) if part.strip()]
     return _corpus(documents, {"format": "text", "divided": divided}, [])
+
+
+def is_running_text(path: Path) -> bool:
+    """True for a plain text that is prose rather than a table: its lines have no common number of cells.
+
+    Lines are looked at in the first 64 kB. A text of fewer than three lines counts when they are long.
+    """
+    if _start(path).startswith((*TABLES, b"{", b"[")) or b"\0" in _start(path):
+        return False
+    try:
+        lines = [line for line in decoded(path)[:PROSE].split("\n") if line.strip()]
+    except UserError:
+        return False
+    if len(lines) < 3:
+        return bool(lines) and sum(map(len, lines)) > LONG * len(lines)
+    for delimiter in DELIMITERS:
+        cells = Counter(len(row) for row in rows_of("\n".join(lines), delimiter))
+        common, times = cells.most_common(1)[0]
+        if common > 1 and times >= 0.7 * cells.total():
+            return False
+    return sum(map(_words, lines)) / len(lines) >= FEW_WORDS
+
+
+def _words(line: str) -> int:
+    """Words of a line; of scripts without spaces, pairs of characters."""
+    return max(len(line.split()), sum(ord(letter) > FAR_EAST for letter in line) // 2)
 
 
 def divide(content: str, divided: Divided) -> list[str]:

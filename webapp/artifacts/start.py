@@ -33,6 +33,8 @@ def pipeline_for(row: DataFile, target: str | None, task: str) -> Pipeline:
         operations = _table(row, target, task)
     elif row.kind == "images":
         operations = _images(row)
+    elif row.kind == "text":
+        operations = _corpus(row)
     else:
         raise ApiError(
             422, "The file {name} is neither a table nor a zip of image folders", field="file", name=row.name
@@ -95,6 +97,31 @@ def _texts(row: DataFile, target: str) -> Steps:
         _wire("model.model", "train.model"),
         _wire("train.model", "evaluate.model"),
         _wire("split.test", "evaluate.dataset"),
+    ]
+
+
+def _corpus(row: DataFile) -> Steps:
+    return [
+        _add(
+            "data",
+            "data.text_corpus",
+            0,
+            0,
+            {"file": row.digest, "divided": "paragraphs", "vocabulary": 2000},
+            row.name,
+        ),
+        _add("split", "data.split", 1, 0, {"validation": 0.05, "test": 0.1}),
+        _add("model", "model.transformer_lm", 1, 1),
+        _add("train", "train.language_model", 2, 0, {"epochs": 5}),
+        _add("evaluate", "evaluate.language_model", 3, 0),
+        _add("write", "predict.generate", 3, 1),
+        _wire("data.dataset", "split.dataset"),
+        _wire("split.train", "train.dataset"),
+        _wire("split.validation", "train.validation"),
+        _wire("model.model", "train.model"),
+        _wire("train.model", "evaluate.model"),
+        _wire("split.test", "evaluate.dataset"),
+        _wire("train.model", "write.model"),
     ]
 
 

@@ -6,9 +6,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from engine import inspect
 from engine.errors import UserError
 from engine.tabular import TableOptions
-from engine.text.read import class_names, read_corpus, read_labelled
+from engine.text.read import class_names, is_running_text, read_corpus, read_labelled
 
 REVIEWS = [
     ("The soup was cold, and the waiter looked the other way.", "bad", 3),
@@ -105,3 +106,33 @@ def test_a_wrong_encoding_and_an_empty_file_are_named(tmp_path):
     path.write_bytes(b" \n\n")
     with pytest.raises(UserError, match="holds no text"):
         read_corpus(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_prose"),
+    [
+        (
+            "It was late, and nobody came.\nThe lamp, the old one, went out.\n\nThen, at last, a knock at the door.\n",
+            True,
+        ),
+        ("It is a truth universally acknowledged, that a single man must be in want of a wife.", True),
+        ("name,age\nAnn,3\nBob,4\nCid,5\n", False),
+        ('review,stars\n"Cold, loud, and dear.",1\n"Fine; we shall come again",5\n"So, so",3\n"No",1\n', False),
+        ("床前明月光，疑是地上霜。\n举头望明月，低头思故乡。\n春眠不觉晓，处处闻啼鸟。\n", True),
+        ("a;b\n1;2\n3;4\n", False),
+        ("one\ntwo\nthree\nfour\n", False),
+        ('{"text": "a line of json that is quite long indeed, with many words in it"}', False),
+    ],
+)
+def test_running_text_is_told_from_a_table(tmp_path, content, is_prose):
+    path = tmp_path / "upload"
+    path.write_text(content)
+    assert is_running_text(path) is is_prose
+
+
+def test_an_upload_of_running_text_is_described(tmp_path):
+    path = tmp_path / "upload"
+    path.write_text("It was late, and nobody came.\n\nThe lamp, the old one, went out.\n\nThen a knock at the door.\n")
+    found = inspect.inspect_file(path, {})
+    assert (found["kind"], found["count"], found["task"]) == ("text", 3, "language_model")
+    assert found["preview"]["items"][1]["text"] == "The lamp, the old one, went out."

@@ -43,6 +43,7 @@ def start(people: Any, tmp_path: Any) -> Any:
         ("table", {"target": "city", "task": "classification"}, {"train.classifier", "model.mlp", "data.table"}),
         ("table", {"target": "age", "task": "regression"}, {"train.regressor", "model.mlp", "data.table"}),
         ("images", {}, {"train.classifier", "model.convnet", "data.image_folder"}),
+        ("text", {}, {"train.language_model", "model.transformer_lm", "data.text_corpus", "predict.generate"}),
     ],
 )
 def test_the_pipeline_can_be_run_as_it_is(

@@ -199,6 +199,8 @@ function Choose({ file, projectId }: { file: DataFile; projectId: string }) {
               </span>
             )}
           </div>
+        ) : file.kind === "text" ? (
+          <p>{t("The next word: the model learns to continue this text.")}</p>
         ) : (
           <p>
             {tn(

@@ -37,14 +37,13 @@ class Health:
     def __init__(self, module: nn.Module, anywhere: Callable[[bool], bool] | None) -> None:
         self.module = module
         self._anywhere = anywhere
-        self._statistics = [buffer for buffer in module.buffers() if buffer.is_floating_point()]
+        # a mask of infinities, or weights that came broken, tell nothing of the training
+        self._statistics = [buffer for buffer in module.buffers() if _is_healthy(buffer)]
+        self._held = [weight for weight in module.parameters() if _is_healthy(weight)] + self._statistics
 
     def is_sound(self) -> bool:
         """True when all weights and statistics are finite."""
-        held = [t for t in (*self.module.parameters(), *self.module.buffers()) if t.is_floating_point()]
-        with torch.no_grad():
-            sound = not held or is_finite(nn.utils.get_total_norm(held, norm_type=math.inf))
-        return not self.holds(not sound)
+        return not self.holds(bool(self._held) and not math.isfinite(_largest(self._held)))
 
     def is_time(self, step: int) -> bool:
         """True when the running statistics are to be looked at; by the count of steps, never by a clock."""
@@ -52,10 +51,7 @@ class Health:
 
     def largest_statistic(self) -> float | None:
         """The largest number in the running statistics; None when there are none."""
-        if not self._statistics:
-            return None
-        with torch.no_grad():
-            return float(nn.utils.get_total_norm(self._statistics, norm_type=math.inf))
+        return _largest(self._statistics) if self._statistics else None
 
     def finding(self, inputs: Tensor, context: Callable[[], AbstractContextManager[None]]) -> Finding:
         """Where numbers stop being finite on a batch."""
@@ -70,3 +66,19 @@ class Health:
     def holds(self, claim: bool) -> bool:
         """True when a claim holds here, or in any process that trains with this one."""
         return claim if self._anywhere is None else self._anywhere(claim)
+
+
+def _is_healthy(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and tensor.numel() > 0 and is_finite(_local(tensor.detach()))
+
+
+def _largest(tensors: list[Tensor]) -> float:
+    """The largest magnitude in some tensors; waits for the device once."""
+    with torch.no_grad():
+        return float(nn.utils.get_total_norm([_local(tensor) for tensor in tensors], norm_type=math.inf))
+
+
+def _local(tensor: Tensor) -> Tensor:
+    """The part of a tensor that is here, of one that several processes share."""
+    part: Callable[[], Tensor] | None = getattr(tensor, "to_local", None)
+    return tensor if part is None else part()

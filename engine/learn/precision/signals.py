@@ -186,6 +186,11 @@ class LossWindow:
         self.last_good = loss
         if self._taken % BLOCK == 0:
             self._set_limits()
+        elif self._taken < BLOCK:
+            # too few for a spread: several times as much as a network knows nothing with
+            highest = max(self._losses)
+            reach = max(self._options.spike_ratio * abs(highest), 1e-4)
+            self.limit, self._outrageous = highest + reach, highest + self._options.outrageous * reach
 
     def _set_limits(self) -> None:
         middle = statistics.median(self._losses)

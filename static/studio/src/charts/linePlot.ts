@@ -98,7 +98,8 @@ export class LinePlot {
     }
     const ends = [low, high].map((step) => this.toLinear(translate(first.line.series.steps, first.x, step) ?? 0));
     if (ends[1]! > ends[0]!) {
-      void this.plotly.relayout(this.host, { "xaxis.range": ends } as never);
+      // Named as when somebody drags, so that the zoom is heard of and the server is asked for more points.
+      void this.plotly.relayout(this.host, { "xaxis.range[0]": ends[0], "xaxis.range[1]": ends[1] } as never);
     }
   }
 

@@ -1,4 +1,4 @@
-"""Train an autoencoder: to write its input again through a narrow middle.
+"""Train an autoencoder: no classes are needed.
 
 Runs in the palette's drawer "train"; the loop is :mod:`engine.learn.loop`.
 """
@@ -24,11 +24,11 @@ class Outputs(NamedTuple):
     history: MetricsRef
 
 
-@block("train.autoencoder", title="Train an autoencoder", needs="gpu", examples=[{"epochs": 3, "batch_size": 8}])
+@block("train.autoencoder", title="Train an autoencoder", needs="gpu", examples=[{"epochs": 2, "batch_size": 8}])
 def run(
     params: Params, *, model: ModelRef, dataset: DatasetRef, validation: DatasetRef | None, ctx: RunContext
 ) -> Outputs:
-    """Train a model to write images or rows again, by squared error; classes and targets are not looked at.
+    """Train a network to give back what came in, by the mean squared error.
 
     Parameters
     ----------
@@ -37,12 +37,12 @@ def run(
     model
         An autoencoder, untrained or trained.
     dataset
-        Images, or a table; a target is not needed.
+        Images, or rows of a table; a target column is left out.
     validation
         Measured after each epoch; needed for early stopping.
     ctx
-        The run. Metrics: ``loss`` and ``learning_rate`` for each step; ``train_loss`` and ``validation_loss``, the mean
-        squared error of prepared inputs, for each epoch.
+        The run. Metrics: ``loss`` and ``learning_rate`` for each step; ``train_loss`` and ``validation_loss`` for each
+        epoch.
 
     Returns
     -------

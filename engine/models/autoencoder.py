@@ -100,7 +100,7 @@ class ImageAutoencoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Images ``(B, C, H, W)`` -> the same again, ``(B, C, H, W)``."""
-        h_BCHW = functional.relu(self.spread(self.features(x))).unflatten(1, self.middle)
+        h_BCHW: Tensor = functional.relu(self.spread(self.features(x))).view(-1, *self.middle)
         for step, layer in enumerate(self.decoder, start=1):
             h_BCHW = layer(functional.interpolate(h_BCHW, self.sizes[-1 - step], mode="nearest"))
             if step < len(self.decoder):

@@ -8,6 +8,7 @@ that only workers share.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -48,8 +49,10 @@ def rendezvous(store: Any, nodes: Nodes, name: str) -> Any:
     """How the agents of one job find each other, and again after a loss."""
     from torch.distributed.elastic.rendezvous.api import RendezvousParameters
     from torch.distributed.elastic.rendezvous.c10d_rendezvous_backend import C10dRendezvousBackend
-    from torch.distributed.elastic.rendezvous.dynamic_rendezvous import create_handler
+    from torch.distributed.elastic.rendezvous.dynamic_rendezvous import DynamicRendezvousHandler, create_handler
 
+    # Agents are told apart by address, process id and this count; inside walls process ids are small and often equal.
+    DynamicRendezvousHandler._node_desc_generator._local_id += int.from_bytes(os.urandom(4))
     parameters = RendezvousParameters(
         backend="c10d",
         endpoint=nodes.endpoint,

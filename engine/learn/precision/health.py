@@ -74,8 +74,9 @@ def _is_healthy(tensor: Tensor) -> bool:
 
 def _largest(tensors: list[Tensor]) -> float:
     """The largest magnitude in some tensors; waits for the device once."""
+    parts = [part for part in map(_local, tensors) if part.numel()]  # of a small tensor some processes hold nothing
     with torch.no_grad():
-        return float(nn.utils.get_total_norm([_local(tensor) for tensor in tensors], norm_type=math.inf))
+        return float(nn.utils.get_total_norm(parts, norm_type=math.inf)) if parts else 0.0
 
 
 def _local(tensor: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from engine.runtime.models import WEIGHTS, load_weights, read_spec, read_weights
 from engine.runtime.modelspec import ModelSpec
 from engine.runtime.texts import tokenizer_of
 from engine.text import TextTokenizer
+from engine.text.tokenizer import facts
 
 
 @dataclass(frozen=True)
@@ -99,5 +100,10 @@ def _data(
         load(ref, spec, device, tokenizer),
         None if targets is None else targets.to(device),
         make_augmentation(wanted.augmentation) if augments else None,
-        task.derive(ref, training=training),
+        task.derive(_meta(ref, tokenizer), training=training),
     )
+
+
+def _meta(ref: DatasetRef, tokenizer: TextTokenizer | None) -> dict[str, Any]:
+    """What a data set says of itself; of texts that a model cut anew, with the facts of the model's tokenizer."""
+    return {**ref.meta, **(facts(tokenizer) if tokenizer is not None else {})}

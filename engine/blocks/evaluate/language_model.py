@@ -16,6 +16,7 @@ from engine.learn.tasks import find_task
 from engine.runtime.examples import load
 from engine.runtime.predictor import Predictor
 from engine.spec import BlockParams, RunContext, block, put_figure
+from engine.text.tokenizer import facts
 
 
 class Params(BlockParams):
@@ -77,7 +78,8 @@ def run(params: Params, *, model: ModelRef, dataset: DatasetRef, ctx: RunContext
             ctx.progress(done, total, "blocks")
 
         examples = load(dataset, spec, device, predictor.tokenizer)
-        data = TrainingData(examples, None, derive=find_task(spec.task).derive(dataset, training=False))
+        meta = {**dataset.meta, **facts(predictor.tokenizer)}
+        data = TrainingData(examples, None, derive=find_task(spec.task).derive(meta, training=False))
         found = block_losses(predictor.module, data, predictor.tokenizer.size, tell)
     numbers = language_measures(found)
     return Outputs(

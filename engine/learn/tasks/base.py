@@ -8,7 +8,7 @@ Legend of shapes: B examples, K outputs of each, T tokens, V words of the vocabu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -53,11 +53,13 @@ class Task:
         """The target of every example (N,), on the CPU; None when :meth:`derive` makes them from the inputs."""
         return None
 
-    def derive(self, dataset: DatasetRef, *, training: bool) -> Derive | None:
+    def derive(self, meta: Mapping[str, Any], *, training: bool) -> Derive | None:
         """How inputs and targets of a batch are made from its inputs alone; None when targets are kept.
 
         Parameters
         ----------
+        meta
+            Of the data set; of texts, with the facts of the tokenizer that made the tokens.
         training
             True: choices are drawn from the device's random generator, which checkpoints keep. False: the same batch
             gives the same targets each time.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -36,9 +37,9 @@ class LanguageModel(Task):
         """As many outputs as the vocabulary has tokens."""
         return {"config": token_config(self.name, given, wanted), "labels": None, "target": None}
 
-    def derive(self, dataset: DatasetRef, *, training: bool) -> Derive:
+    def derive(self, meta: Mapping[str, Any], *, training: bool) -> Derive:
         """Each token's target is the one behind it; padding and the end of a block ask nothing."""
-        pad = dataset.meta.get("pad_id")
+        pad = meta.get("pad_id")
 
         def next_tokens(tokens_BT: Tensor) -> tuple[Tensor, Tensor]:
             targets_BT = torch.full_like(tokens_BT, IGNORED)

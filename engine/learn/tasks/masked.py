@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -34,7 +35,7 @@ class MaskedLanguageModel(Task):
         """As many outputs as the vocabulary has tokens."""
         return {"config": token_config(self.name, given, wanted), "labels": None, "target": None}
 
-    def derive(self, dataset: DatasetRef, *, training: bool) -> Derive:
+    def derive(self, meta: Mapping[str, Any], *, training: bool) -> Derive:
         """Hide tokens: anew in every batch of a training, always the same ones otherwise.
 
         Raises
@@ -42,7 +43,6 @@ class MaskedLanguageModel(Task):
         UserError
             When the data's tokenizer has no mask token.
         """
-        meta = dataset.meta
         if meta.get("mask_id") is None:
             raise UserError(
                 "The tokenizer of the data has no mask token",

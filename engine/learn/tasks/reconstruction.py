@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -40,7 +41,7 @@ class Reconstruction(Task):
         config = complete(given.architecture, given.config, kind, shape, math.prod(shape), facts)
         return {"config": config, "labels": None, "target": None}
 
-    def derive(self, dataset: DatasetRef, *, training: bool) -> Derive:
+    def derive(self, meta: Mapping[str, Any], *, training: bool) -> Derive:
         """The inputs are the targets."""
         return _itself
 

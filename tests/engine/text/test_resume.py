@@ -15,7 +15,7 @@ from engine.models import build
 from engine.runtime.examples import Examples
 from engine.spec import ExecutionPlan
 from tests.engine.contexts import Recorder
-from tests.engine.text.test_tasks import META, Meta
+from tests.engine.text.test_tasks import META
 
 OPTIONS = TrainingOptions(task="masked_lm", epochs=2, batch_size=4, learning_rate=0.01)
 SHAPE = {"hidden_size": 16, "layers": 1, "heads": 2, "intermediate_size": 32, "dropout": 0.1}
@@ -24,7 +24,7 @@ SHAPE = {"hidden_size": 16, "layers": 1, "heads": 2, "intermediate_size": 32, "d
 def train_once(folder, stop=None):
     ctx = Recorder(folder, stop=stop)
     tokens = torch.randint(5, 40, (22, 12), dtype=torch.int32, generator=torch.Generator().manual_seed(1))
-    task, meta = find_task("masked_lm"), Meta(**{**META, "vocab_size": 40})
+    task, meta = find_task("masked_lm"), {**META, "vocab_size": 40}
     data = TrainingData(Examples(tokens), None, derive=task.derive(meta, training=True))
     watched = TrainingData(data.examples, None, derive=task.derive(meta, training=False))
     with applied(ExecutionPlan(threads=1), seed=3):

@@ -12,15 +12,8 @@ from engine.learn.validation import validate
 from engine.runtime.examples import Examples
 
 
-class Meta:
-    """Stands in for a data set."""
-
-    def __init__(self, **meta):
-        self.meta = meta
-
-
 def test_every_token_is_asked_about_the_next_and_padding_about_nothing():
-    derive = find_task("language_model").derive(Meta(pad_id=0), training=True)
+    derive = find_task("language_model").derive({"pad_id": 0}, training=True)
     x, targets = derive(torch.tensor([[5, 6, 7, 0, 0], [1, 2, 3, 4, 5]]))
     assert x.tolist()[0] == [5, 6, 7, 0, 0]
     assert targets.tolist() == [[6, 7, IGNORED, IGNORED, IGNORED], [2, 3, 4, 5, IGNORED]]
@@ -43,7 +36,7 @@ def test_fifteen_in_a_hundred_are_hidden_eight_tenths_by_the_mask():
     torch.manual_seed(0)
     tokens = torch.randint(5, 1000, (400, 64))
     tokens[:, 50:] = 0
-    x, targets = find_task("masked_lm").derive(Meta(**META), training=True)(tokens)
+    x, targets = find_task("masked_lm").derive(META, training=True)(tokens)
     asked = targets != IGNORED
     assert not asked[:, 50:].any()
     assert torch.equal(targets[asked], tokens[asked])
@@ -55,9 +48,9 @@ def test_fifteen_in_a_hundred_are_hidden_eight_tenths_by_the_mask():
 
 def test_hidden_tokens_differ_between_epochs_but_not_between_validations():
     tokens = torch.randint(5, 1000, (8, 32), generator=torch.Generator().manual_seed(1))
-    learns = find_task("masked_lm").derive(Meta(**META), training=True)
+    learns = find_task("masked_lm").derive(META, training=True)
     assert not torch.equal(learns(tokens)[1], learns(tokens)[1])
-    measures = find_task("masked_lm").derive(Meta(**META), training=False)
+    measures = find_task("masked_lm").derive(META, training=False)
     whole = measures(tokens)
     parts = [torch.cat(pair) for pair in zip(measures(tokens[:3]), measures(tokens[3:]), strict=True)]
     assert all(torch.equal(a, b) for a, b in zip(whole, parts, strict=True))
@@ -83,7 +76,7 @@ def test_another_token_is_never_outside_the_vocabulary():
 
 def test_a_corpus_without_a_mask_cannot_hide_anything():
     with pytest.raises(UserError, match="no mask token"):
-        find_task("masked_lm").derive(Meta(**{**META, "mask_id": None}), training=True)
+        find_task("masked_lm").derive({**META, "mask_id": None}, training=True)
 
 
 def test_validation_weighs_every_token_alike_and_counts_no_padding():
@@ -100,7 +93,7 @@ def test_validation_weighs_every_token_alike_and_counts_no_padding():
     tokens = torch.randint(1, 12, (5, 4000), dtype=torch.int32)  # two rows at once
     tokens[4, 100:] = 0
     task = find_task("language_model")
-    data = TrainingData(Examples(tokens), None, derive=task.derive(Meta(pad_id=0), training=False))
+    data = TrainingData(Examples(tokens), None, derive=task.derive({"pad_id": 0}, training=False))
     numbers = validate(module, data, task, lambda: None)
     x, targets = data.batch(torch.arange(5))
     outputs = module(x).detach()
@@ -118,6 +111,6 @@ def test_an_unknown_task_is_named_with_those_there_are():
 def test_an_autoencoder_is_asked_for_its_inputs():
     task = find_task("reconstruction")
     x = torch.rand(4, 1, 3, 3)
-    inputs, targets = task.derive(Meta(), training=True)(x)
+    inputs, targets = task.derive({}, training=True)(x)
     assert inputs is targets
     assert float(task.loss()(x.flatten(1), targets)) == 0.0

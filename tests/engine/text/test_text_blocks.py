@@ -191,6 +191,20 @@ def test_hidden_words_are_learned_and_filled_in(bench, room, tmp_path):
         Predictor.open(made).fill("the cat sat")
 
 
+def test_hidden_words_of_texts_that_a_model_cut_anew_are_its_own(bench, room):
+    """The mask and the padding are those of the model's tokenizer, not of the data's."""
+    teacher = corpus(bench, task="masked_lm", vocabulary=200)
+    fresh = save_model(bench.store, ModelSpec(architecture="bert", config=ENCODER))
+    params = language_model.Params(task="masked_lm", epochs=1, batch_size=8)
+    made = language_model.run(params, model=fresh, dataset=teacher, validation=None, ctx=room).model
+    other = labelled(bench, tokenizer="bpe")
+    assert other.meta["mask_id"] is None
+    tuned = language_model.run(params, model=made, dataset=other, validation=other, ctx=room).model
+    assert tuned.read_bytes("tokenizer.json") == made.read_bytes("tokenizer.json")
+    measured = perplexity_block.run(perplexity_block.Params(), model=tuned, dataset=other, ctx=room)
+    assert measured.metrics.read_json("metrics.json")["count"] > 10
+
+
 def try_it(tmp_path, model, content, **options):
     folder = tmp_path / "job"
     (folder / "input").mkdir(parents=True, exist_ok=True)

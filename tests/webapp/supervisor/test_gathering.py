@@ -6,8 +6,10 @@ import json
 import time
 from collections.abc import Callable, Iterator
 
+import psutil
 import pytest
 
+from tests.studio import digits
 from tests.webapp.conftest import People
 from tests.webapp.runs_support import events_of, make_run
 from tests.webapp.supervisor.programs import GOOD, SLEEP, program
@@ -16,7 +18,7 @@ from webapp import bridge
 from webapp.queue import workers
 from webapp.queue.models import Worker
 from webapp.runs import seats, transitions
-from webapp.runs.models import Run, Seat, Status
+from webapp.runs.models import Run, RunSpec, Seat, Status
 from webapp.supervisor import attempt, dispatcher, member
 from webapp.supervisor.devices import LocalDevice
 from webapp.supervisor.dispatcher import Dispatcher
@@ -142,3 +144,62 @@ def test_what_a_dead_worker_held_is_free(people: People) -> None:
     Worker.objects.filter(pk=worker.pk).update(stopped=True)
     seats.forget_dead()
     assert not Seat.objects.exists()
+
+
+@pytest.mark.slow
+def test_two_workers_train_one_network_with_the_real_engine(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatcher, "node_address", lambda: "127.0.0.1")
+    document = digits(epochs=3, nodes=2, checkpoint_steps=10)
+    run = make_run(people.project, nodes=2)
+    RunSpec.objects.filter(run=run).update(document=document)
+    workers_here = [Dispatcher(f"worker-{number}", ("cpu",), CPUS[:1]) for number in range(2)]
+    for worker in workers_here:
+        worker.start()
+    try:
+        eventually(lambda: Run.objects.get(pk=run.pk).has_ended, 110)
+        told = events_of(run)
+        assert status(run) == Status.SUCCEEDED, [event for event in told if event["type"] != "metrics"]
+        names = {event["name"] for event in told if event["type"] == "metrics" and event["block"] == "train"}
+        assert {"loss", "rank_0_step_ms", "rank_1_step_ms"} <= names
+        (done,) = [event for event in told if event["type"] == "block_done" and event["block"] == "evaluate"]
+        assert done["metrics"]["accuracy"] > 0.8
+    finally:
+        for worker in workers_here:
+            for runner in worker.attempts():
+                runner.fenced.set()
+            worker.stop()
+
+
+@pytest.mark.slow
+def test_ranks_live_inside_the_walls_of_their_run_and_end_with_it(people: People) -> None:
+    document = digits(epochs=400, devices=2, checkpoint_steps=10)
+    run = make_run(people.project)
+    RunSpec.objects.filter(run=run).update(document=document)
+    worker = Dispatcher("worker-0", ("cpu",), CPUS[:1])
+    worker.start()
+    try:
+        eventually(lambda: any(event["type"] == "checkpoint" for event in events_of(run)), 80)
+        ranks = ranks_of(run)
+        assert len(ranks) == 2
+        ranks[1].kill()
+        eventually(lambda: any(event["type"] == "decision" for event in events_of(run)), 30)
+        (decision,) = [event for event in events_of(run) if event["type"] == "decision" and event["kind"] == "rank"]
+        assert "was ended by SIGKILL" in decision["message"]
+        assert Run.objects.get(pk=run.pk).epoch == 1  # the run itself was never lost
+        eventually(lambda: len(ranks_of(run)) == 2, 60)
+        transitions.cancel(run.id)
+        eventually(lambda: status(run) == Status.CANCELLED and not ranks_of(run), 10)
+    finally:
+        for runner in worker.attempts():
+            runner.fenced.set()
+        worker.stop()
+
+
+def ranks_of(run: Run) -> list[psutil.Process]:
+    """The living processes of a run's ranks, as the machine sees them."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if "engine.distributed.rank" in words and run.id.hex in words[-1]:
+            found.append(process)
+    return found

@@ -169,7 +169,7 @@ class Model:
         Training
             Its last numbers and its curves.
         """
-        type_ = f"train.{_trainer(dataset, self._name)}"
+        type_ = f"train.{_trainer(dataset, self._name) if method == 'full' else method}"
         given = {
             "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate,
             "devices": devices, "nodes": nodes, **params,

@@ -53,7 +53,11 @@ class HeadFirst:
 
 @dataclass(frozen=True)
 class Scale:
-    """Mean and standard deviation of each feature: float32 (F,)."""
+    """Mean of each feature, float32 (F,), and one standard deviation for all of them, float32 ().
+
+    One for all: a feature that hardly differs among few examples would be blown up by its own, and with it whatever
+    other examples show in it.
+    """
 
     mean: Tensor
     deviation: Tensor
@@ -99,7 +103,7 @@ def transfer(
         ready = prepare(model, dataset, options.task, place)
         layer = last_layer(ready.module, ready.spec.architecture)
         train_NF = features_of(ready.module, ready.data.examples, ctx)
-        scale = Scale(train_NF.mean(0), train_NF.std(0, unbiased=False).clamp(min=1e-6))
+        scale = Scale(train_NF.mean(0), train_NF.var(0, unbiased=False).mean().sqrt().clamp(min=1e-6))
         checked = None
         if validation is not None:
             other = ready.other(validation, place)
@@ -161,7 +165,7 @@ def fold(head: nn.Linear, scale: Scale, into: nn.Linear) -> None:
     """Write a layer that was trained on scaled features into one that sees them as they are.
 
     >>> head, into = nn.Linear(2, 1), nn.Linear(2, 1)
-    >>> x, scale = torch.tensor([[3.0, 8.0]]), Scale(torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0]))
+    >>> x, scale = torch.tensor([[3.0, 8.0]]), Scale(torch.tensor([1.0, 2.0]), torch.tensor(2.0))
     >>> fold(head, scale, into)
     >>> bool(torch.allclose(into(x), head((x - scale.mean) / scale.deviation)))
     True

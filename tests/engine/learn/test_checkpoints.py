@@ -197,6 +197,20 @@ def test_a_checkpoint_of_another_training_is_not_used_and_the_difference_is_said
     assert ctx.series("loss")[0][0] == 1
 
 
+def test_a_checkpoint_of_another_model_is_not_used_and_its_weights_are_compared(tmp_path):
+    train_once(tmp_path)
+    ctx = Recorder(tmp_path)
+    targets = torch.arange(40) % 3
+    data = TrainingData(Examples(torch.rand(40, 1, 8, 8)), targets)
+    with applied(ExecutionPlan(threads=1), seed=3):
+        module = build("convnet", {"num_classes": 3, "in_channels": 1, "widths": [4, 8, 8]})
+        train(module, data, OPTIONS, ctx, seed=3, checkpoints=CheckpointFolder(tmp_path / "checkpoints", 2))
+    (said,) = [line for line in ctx.lines if "another training" in line]
+    assert "convs.1.weight has shape 6x4x3x3 instead of 8x4x3x3" in said
+    assert "convs.2.weight is missing" in said
+    assert ctx.series("loss")[0][0] == 1
+
+
 def test_a_checkpoint_holds_no_pickle(tmp_path):
     train_once(tmp_path)
     files = {p.name for p in (tmp_path / "checkpoints").rglob("*") if p.is_file()}

@@ -138,7 +138,9 @@ def suggest(rates: list[float], smoothed: list[float]) -> float:
         )
     logs = [math.log(rate) for rate in rates]
     slopes = [(smoothed[n + 1] - smoothed[n - 1]) / (logs[n + 1] - logs[n - 1]) for n in range(1, len(rates) - 1)]
-    best = min(range(len(slopes)), key=slopes.__getitem__)
+    lowest = min(range(len(smoothed)), key=smoothed.__getitem__)
+    # behind the lowest loss the training has broken: what falls there falls back from a jump
+    best = min(range(max(1, min(lowest, len(slopes)))), key=slopes.__getitem__)
     if slopes[best] >= 0:
         raise UserError(
             "The loss falls at no learning rate from {lowest} to {highest}",

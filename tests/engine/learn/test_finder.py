@@ -72,3 +72,34 @@ def test_data_from_which_nothing_can_be_learned_is_an_error_in_words(tmp_path):
         look(tmp_path, network(), given=broken)
     with pytest.raises(UserError, match="falls at no learning rate"):
         suggest([10.0**n for n in range(-10, 0)], [1.0 + 0.1 * n for n in range(10)])
+
+
+def test_a_fall_behind_the_lowest_loss_is_no_suggestion():
+    rates = [10.0 ** (n / 4) for n in range(-20, 4)]
+    losses = [
+        2.3,
+        2.3,
+        2.3,
+        2.3,
+        2.3,
+        2.2,
+        2.0,
+        1.7,
+        1.5,
+        1.4,
+        1.3,
+        1.3,
+        1.3,
+        1.3,
+        1.4,
+        1.6,
+        3.0,
+        4.2,
+        4.0,
+        3.0,
+        2.1,
+        2.4,
+        4,
+        5,
+    ]
+    assert rates[5] < suggest(rates, losses) < rates[10]

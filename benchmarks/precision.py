@@ -215,6 +215,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the first fault")
     parser.add_argument("--count", type=int, default=20, help="faults of each kind")
     parser.add_argument("--kinds", default="", help="comma list; all by default")
+    parser.add_argument(
+        "--tasks", default="", help="of speed, overhead and accuracy: resnet, digits, text; all by default"
+    )
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--verbose", action="store_true", help="say what was decided in each training")
     parser.add_argument("--threads", type=int, default=0, help="0: every usable CPU")

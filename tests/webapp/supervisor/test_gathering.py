@@ -18,7 +18,7 @@ from webapp import bridge
 from webapp.queue import workers
 from webapp.queue.models import Worker
 from webapp.runs import seats, transitions
-from webapp.runs.models import Run, RunSpec, Seat, Status
+from webapp.runs.models import Run, RunEvent, RunSpec, Seat, Status
 from webapp.supervisor import attempt, dispatcher, member
 from webapp.supervisor.devices import LocalDevice
 from webapp.supervisor.dispatcher import Dispatcher
@@ -178,13 +178,12 @@ def test_ranks_live_inside_the_walls_of_their_run_and_end_with_it(people: People
     worker = Dispatcher("worker-0", ("cpu",), CPUS[:1])
     worker.start()
     try:
-        eventually(lambda: any(event["type"] == "checkpoint" for event in events_of(run)), 80)
+        eventually(lambda: RunEvent.objects.filter(run=run, kind="checkpoint").exists(), 80)
         ranks = ranks_of(run)
         assert len(ranks) == 2
         ranks[1].kill()
-        eventually(lambda: any(event["type"] == "decision" for event in events_of(run)), 30)
-        (decision,) = [event for event in events_of(run) if event["type"] == "decision" and event["kind"] == "rank"]
-        assert "was ended by SIGKILL" in decision["message"]
+        said = RunEvent.objects.filter(run=run, kind="decision", payload__contains="was ended by SIGKILL")
+        eventually(said.exists, 30)
         assert Run.objects.get(pk=run.pk).epoch == 1  # the run itself was never lost
         eventually(lambda: len(ranks_of(run)) == 2, 60)
         transitions.cancel(run.id)

@@ -170,10 +170,11 @@ class Model:
             Its last numbers and its curves.
         """
         type_ = f"train.{_trainer(dataset, self._name) if method == 'full' else method}"
-        given = {
+        named = {
             "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate,
-            "devices": devices, "nodes": nodes, **params,
+            "devices": devices, "nodes": nodes,
         }  # fmt: skip
+        given = {**{name: value for name, value in named.items() if value is not None}, **params}
         watching = dataset.validation if validation is None else validation.test
         made = pipeline.step(
             "train",

@@ -30,9 +30,15 @@ class Params(TrainingParams):
         help="Pull of the weights towards zero; biases and normalisation are left alone",
         title="Weight decay",
         advanced=True,
+        group="Optimiser",
     )
     gradient_clip: float = param(
-        1.0, ge=0, help="Largest norm of the gradient; 0: it is not clipped", title="Gradient clip", advanced=True
+        1.0,
+        ge=0,
+        help="Largest norm of the gradient; 0: it is not clipped",
+        title="Gradient clip",
+        advanced=True,
+        group="Optimiser",
     )
 
 

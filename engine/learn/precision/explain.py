@@ -66,6 +66,12 @@ def attributed(decide: Decide, incident: Incident, cause: Cause, tried: int) -> 
     if cause == "passing" or order is None:
         template = "The fault at step {at} did not come back when the same batches were replayed: going on"
         decide("attribution", step, template, evidence, cause=cause, at=step)
+    elif cause == "unknown":
+        template = (
+            "The fault at step {at} stays at a higher precision, without its batches and with a lower learning rate: "
+            "going on as it is"
+        )
+        decide("attribution", step, template, evidence, cause=cause, at=step)
     elif cause == "numeric":
         template = "Precision: the batch that fails at {from} is good at {to}: staying at {to} for {steps} steps"
         decide("precision", step, template, evidence, steps=order.steps, **_way(incident.rung, order.rung))

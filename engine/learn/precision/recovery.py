@@ -8,7 +8,7 @@ from the learning rate; nothing but a counterfactual tells which. So the trainin
 2. replays them one rung up from the failing step on, and one more, up to fp32: gone -> numeric;
 3. leaves the failing batch out, or a few more: the next ones are good -> data;
 4. takes a smaller learning rate from the step before it, then from further back: gone -> learning rate;
-5. gives up, with what is known.
+5. gives up, with what is known; a finite loss that is only high is then taken as it is.
 
 What was tried and helped is an :class:`Order`, tied to the number of a step, so where the snapshots lie does not change
 what comes out: the same seed gives the same orders.
@@ -29,7 +29,7 @@ from engine.learn.precision.signals import Fault
 
 JUMP = 2.0
 WINDOWS = (1, 4, 16)
-Cause = Literal["numeric", "data", "learning_rate", "passing"]
+Cause = Literal["numeric", "data", "learning_rate", "passing", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +40,14 @@ class Order:
     ----------
     kind
         ``"rung"``: compute on ``rung`` from here on; ``"skip"``: leave the batch out; ``"cut"``: let the learning rate
-        be at most ``rate`` from here on.
+        be at most ``rate`` from here on; ``"accept"``: take finite losses as they come.
     number
         Of the step, from 0.
     steps
         How long before the way back is tried; for ``"skip"``, how many batches are left out.
     """
 
-    kind: Literal["rung", "skip", "cut"]
+    kind: Literal["rung", "skip", "cut", "accept"]
     number: int
     rung: str = ""
     rate: float = 0.0
@@ -143,7 +143,7 @@ def cause_of(order: Order) -> Cause:
     >>> cause_of(Order("skip", 3))
     'data'
     """
-    causes: dict[str, Cause] = {"rung": "numeric", "skip": "data", "cut": "learning_rate"}
+    causes: dict[str, Cause] = {"rung": "numeric", "skip": "data", "cut": "learning_rate", "accept": "unknown"}
     return causes[order.kind]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -101,6 +102,8 @@ class LossWindow:
 
     Attributes
     ----------
+    accepts
+        Says of a step's number whether any finite loss is good there.
     last_good
         The newest finite loss that was not too high.
 
@@ -121,6 +124,7 @@ class LossWindow:
         self._losses: deque[float] = deque(maxlen=options.window)
         self._high: list[Reading] = []
         self._taken = 0
+        self.accepts: Callable[[int], bool] = lambda number: False
         self._held: float | None = None
         self.limit: float | None = None
         self._outrageous: float | None = None
@@ -149,7 +153,7 @@ class LossWindow:
         if self._jumped(reading):
             self._high = []
             return Fault("statistics", reading.number, reading.loss)
-        if self.limit is not None and reading.loss > self.limit:
+        if self.limit is not None and reading.loss > self.limit and not self.accepts(reading.number):
             self._high.append(reading)
             outrageous = self._outrageous is not None and reading.loss > self._outrageous
             if not outrageous and len(self._high) < self._options.spike_steps:
@@ -169,11 +173,13 @@ class LossWindow:
             return True
         if reading.norm is not None and not math.isfinite(reading.norm) and not scaled:
             return True
+        if self.accepts(reading.number):
+            return False
         return self._jumped(reading) or (self.limit is not None and reading.loss > self.limit)
 
     def _jumped(self, reading: Reading) -> bool:
         """True when the running statistics are out of all proportion to what they were."""
-        if reading.held is None or self._held is None:
+        if reading.held is None or self._held is None or self.accepts(reading.number):
             return False
         return not reading.held <= self._options.most_growth * max(self._held, 1.0)
 

@@ -57,6 +57,7 @@ class Tracer:
 
     def __init__(self, options: PrecisionOptions, window: LossWindow, decide: explain.Decide) -> None:
         self._options, self._window, self._decide = options, window, decide
+        window.accepts = self._accepts
         self.incident: Incident | None = None
         self.orders: list[Order] = []
         self.faults: list[int] = []
@@ -176,9 +177,19 @@ class Tracer:
         order = incident.trying = incident.orders.pop(0)
         self.orders.append(order)
         self._tried += 1
-        kind: Literal["rollback", "skip", "cut"] = "rollback" if order.kind == "rung" else order.kind
-        return Verdict(kind, order.number)
+        kinds: dict[str, Literal["rollback", "skip", "cut"]] = {"skip": "skip", "cut": "cut"}
+        return Verdict(kinds.get(order.kind, "rollback"), order.number)
+
+    def _accepts(self, number: int) -> bool:
+        """True for steps whose finite losses are taken as they come."""
+        return any(o.kind == "accept" and o.number <= number < o.number + o.steps for o in self.orders)
 
     def _give_up(self, incident: Incident) -> Verdict:
+        if incident.fault.kind in ("spike", "statistics") and self._options.recover:
+            incident.trying = Order("accept", incident.number, steps=self._options.window)
+            self.orders.append(incident.trying)
+            self.incident, self.faults = None, []
+            explain.attributed(self._decide, incident, "unknown", self._tried)
+            return Verdict("rollback", incident.number)
         error = explain.failed(incident.fault, incident.last_good, incident.finding, self.learning_rate, self._tried)
         return Verdict("stop", incident.number, error)

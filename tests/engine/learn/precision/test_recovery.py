@@ -142,3 +142,20 @@ def test_the_same_seed_gives_the_same_schedule_wherever_snapshots_lie():
         pairs = zip(first.module.state_dict().values(), other.module.state_dict().values(), strict=True)
         assert all(torch.equal(a, b) for a, b in pairs)
     assert len(said) >= 6
+
+
+def test_a_loss_that_is_only_high_never_ends_a_training():
+    # from here on the task itself is another one: no remedy brings the old loss back
+    def harder(number, x, y):
+        return (x, torch.randint(0, 3, y.shape)) if number >= 60 else (x, y)
+
+    def run(ladder, **options):
+        toy = Toy(ladder, fault=harder, module=nn.Linear(8, 3), options=PrecisionOptions(**options))
+        toy.inputs = 20 * torch.eye(8)[toy.targets]
+        return toy.run(150)
+
+    toy = run(LOW)
+    assert toy.kinds()[-1] == "unknown"
+    assert "going on as it is" in toy.said[-1]["said"]
+    assert toy.step == 150
+    assert run(ONLY, recover=False).said == []

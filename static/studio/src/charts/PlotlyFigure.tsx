@@ -8,6 +8,7 @@ import { t } from "../i18n";
 import type { PlotlyFigureJson } from "../lib/types";
 import { EmptyState, LoadingState } from "../ui/states";
 import "./charts.css";
+import { atRest, clear, draw } from "./drawing";
 import { loadPlotly, type Plotly } from "./loadPlotly";
 import { baseLayout, color, useThemeGeneration, withAlpha } from "./theme";
 import { useInView } from "./useInView";
@@ -122,18 +123,18 @@ export function PlotlyFigure({ figure, label, height = 360, onPoint }: PlotlyFig
     }
     const { data, layout } = themedFigure(figure);
     let gone = false;
-    void plotly
-      .react(element, data as never, { ...layout, width, height } as never, { displayModeBar: false })
-      .then(() => {
-        const plot = element as unknown as {
-          on?: (name: string, handler: (event: { points: FigurePoint[] }) => void) => void;
-          removeAllListeners?: (name: string) => void;
-        };
-        if (!gone) {
-          plot.removeAllListeners?.("plotly_click");
-          plot.on?.("plotly_click", (event) => event.points[0] && clicked.current?.(event.points[0]));
-        }
-      });
+    void atRest(element).then(async () => {
+      if (gone) return;
+      await draw(plotly, element, data, { ...layout, width, height }, { displayModeBar: false });
+      const plot = element as unknown as {
+        on?: (name: string, handler: (event: { points: FigurePoint[] }) => void) => void;
+        removeAllListeners?: (name: string) => void;
+      };
+      if (!gone) {
+        plot.removeAllListeners?.("plotly_click");
+        plot.on?.("plotly_click", (event) => event.points[0] && clicked.current?.(event.points[0]));
+      }
+    });
     return () => {
       gone = true;
     };
@@ -143,7 +144,7 @@ export function PlotlyFigure({ figure, label, height = 360, onPoint }: PlotlyFig
     const element = host.current;
     return () => {
       if (plotly && element) {
-        plotly.purge(element);
+        clear(plotly, element);
       }
     };
   }, [plotly]);

@@ -6,6 +6,7 @@
  */
 import type { Cursor, CursorGroup } from "./cursor";
 import { translate } from "./curves";
+import { atRest, clear, draw } from "./drawing";
 import { type ChartLine, type ChartOptions, type DrawnLine, lineFigure } from "./lineFigure";
 import { loadPlotly, type Plotly } from "./loadPlotly";
 import { Redraw } from "./redraw";
@@ -115,7 +116,9 @@ export class LinePlot {
     this.unsubscribe();
     this.resize.disconnect();
     this.marker.remove();
-    this.plotly?.purge(this.host);
+    if (this.plotly) {
+      clear(this.plotly, this.host);
+    }
   }
 
   async image(format: "png" | "svg", width: number, height: number): Promise<string> {
@@ -130,6 +133,7 @@ export class LinePlot {
       this.events.onFailed?.(error instanceof Error ? error : new Error(String(error)));
       return;
     }
+    await atRest(this.host);
     if (this.gone || !this.model || this.host.clientWidth === 0) {
       return;
     }
@@ -137,18 +141,22 @@ export class LinePlot {
     const figure = lineFigure(lines, options, hidden);
     this.drawn = figure.drawn;
     this.revision += 1;
-    await this.plotly.react(
+    await draw(
+      this.plotly,
       this.host,
-      figure.data as never,
+      figure.data,
       {
         ...figure.layout,
         width: this.host.clientWidth,
         height: this.host.clientHeight,
         datarevision: this.revision,
         uirevision: `${options.axis} ${options.xLog} ${options.yLog} ${options.ignoreOutliers} ${this.resets}`,
-      } as never,
+      },
       CONFIG,
     );
+    if (this.gone) {
+      return;
+    }
     this.bind();
     this.sayAxis();
     this.events.onDrawn?.();

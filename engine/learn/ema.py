@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.learn.options import AveragingName, TrainingOptions
+from engine.learn.parallel import part_here
 
 
 def make_average(module: nn.Module, options: TrainingOptions, total: int) -> Average | None:
@@ -58,8 +59,10 @@ class Average:
         self.kind, self._decay, self._every, self._total = kind, decay, every, total
         state = module.state_dict()
         self._names = [name for name, tensor in state.items() if tensor.is_floating_point()]
-        self._live = [state[name] for name in self._names]
-        self._averaged = [tensor.detach().clone() for tensor in self._live]
+        self._kept = [state[name].detach().clone() for name in self._names]
+        # of weights that several processes share, the part that is here: averaging needs no other
+        self._live = [part_here(state[name].detach()) for name in self._names]
+        self._averaged = [part_here(tensor) for tensor in self._kept]
 
     @torch.no_grad()
     def update(self, step: int) -> None:
@@ -98,10 +101,10 @@ class Average:
 
     def tensors(self) -> dict[str, Tensor]:
         """What a checkpoint keeps."""
-        return dict(zip(self._names, self._averaged, strict=True))
+        return dict(zip(self._names, self._kept, strict=True))
 
     @torch.no_grad()
     def put_back(self, tensors: Mapping[str, Tensor]) -> None:
         """As it was when :meth:`tensors` was called."""
-        for name, averaged in zip(self._names, self._averaged, strict=True):
-            averaged.copy_(tensors[name])
+        for name, kept in zip(self._names, self._kept, strict=True):
+            kept.copy_(tensors[name])

@@ -178,6 +178,15 @@ def one_tensor(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
+def part_here(tensor: Tensor) -> Tensor:
+    """The part of a sharded tensor that this process holds, in the same memory; any other tensor as it is."""
+    if type(tensor) is Tensor:
+        return tensor
+    from torch.distributed.tensor import DTensor
+
+    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+
+
 def on_cpu(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Copies on the CPU, of a sharded tensor this process's part; and where the parts belong."""
     kept: dict[str, Tensor] = {}

@@ -253,7 +253,9 @@ class PrecisionController:
     def _readings(self, step: int, over: bool) -> list[Reading]:
         readings = self._signals.read()
         timely = self._health is not None and self._health.is_time(step)
-        wanted = timely or over or self._tracer.incident is not None
+        # a snapshot must not hold statistics that are ruined already
+        snapshot = self._ring is not None and self._ring.due(step)
+        wanted = timely or snapshot or over or self._tracer.incident is not None
         if readings and wanted and self._ring is not None and self._health is not None:
             readings[-1] = replace(readings[-1], held=self._health.largest_statistic())
         return readings

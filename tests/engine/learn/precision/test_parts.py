@@ -296,11 +296,13 @@ def test_a_controller_goes_on_from_a_checkpoint_with_the_same_schedule():
     assert {**first.rungs, **second.rungs} == whole.rungs
 
 
-def test_running_statistics_that_a_batch_ruins_are_found_though_no_loss_shows_it():
+@pytest.mark.parametrize("every", [10, 16, 40])
+def test_running_statistics_that_a_batch_ruins_are_found_though_no_loss_shows_it(every):
     def fault(number, x, y):
         return (x * 1e8, y) if number == 50 else (x, y)
 
-    toy = Toy(LOW, fault=fault).run(120)
+    options = PrecisionOptions(least_snapshot_steps=every, most_snapshot_steps=every)
+    toy = Toy(LOW, fault=fault, options=options).run(120)
     assert toy.said[0]["evidence"]["fault"] == "statistics"
     assert toy.kinds() == ["data"]
     assert toy.said[-1]["step"] == 51

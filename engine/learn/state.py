@@ -6,7 +6,7 @@ Called by the training loop and the training blocks.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from torch import Tensor
@@ -68,7 +68,8 @@ class State:
 
     def to_json(self) -> dict[str, Any]:
         """All but the weights."""
-        return {key: value for key, value in asdict(self).items() if key != "best_weights"}
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "best_weights"}
+        return {**kept, "history": [dict(numbers) for numbers in self.history]}
 
 
 @dataclass(frozen=True)

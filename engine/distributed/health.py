@@ -192,7 +192,7 @@ def where_in(stack: str) -> str | None:
 
     Examples
     --------
-    >>> where_in('  File "/app/mine.py", line 7 in forward\\n  File "/x/torch/nn/modules/module.py", line 9 in _call')
+    >>> where_in('  File "/app/mine.py", line 7 in forward\n  File "/x/torch/nn/modules/module.py", line 9 in _call')
     'mine.py, line 7, in forward'
     >>> where_in('  File "/x/torch/autograd/graph.py", line 3 in _engine_run_backward') is None
     True

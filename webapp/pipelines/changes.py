@@ -60,12 +60,11 @@ def apply_edit(pipeline_id: uuid.UUID, edit: Edit, user: User) -> Pipeline:
         if done is not None:
             return done
         row = _read(pipeline_id)
-        if row.version != edit.base_version:
-            raise _stale(row, edit.base_version)
-        document = bridge.apply_operations(bridge.parse_document(row.document), edit.ops)
-        if _advance(row, document, edit.op_id, list(edit.ops), user):
-            return row
-    # Somebody was faster; it may have been the same edit, sent twice.
+        if row.version == edit.base_version:
+            document = bridge.apply_operations(bridge.parse_document(row.document), edit.ops)
+            if _advance(row, document, edit.op_id, list(edit.ops), user):
+                return row
+    # Somebody was faster; it may have been the same edit, sent twice and stored after our first look.
     done = _made_before(pipeline_id, edit.op_id)
     if done is None:
         raise _stale(_read(pipeline_id), edit.base_version)

@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from tests.webapp.support import DIGITS, Caller
+from webapp.pipelines import changes
 from webapp.pipelines.changes import MAX_MISSED
 from webapp.pipelines.models import Pipeline, PipelineOperation
 
@@ -176,3 +177,20 @@ def test_the_same_edit_sent_twice_at_once_succeeds_twice_and_happens_once(people
         writer.join()
 
     assert [(status, answer["version"]) for status, answer in answers] == [(200, 2), (200, 2)]
+
+
+def test_the_same_edit_stored_between_two_looks_is_no_conflict(
+    people: Any, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(people.editor, pipeline, 1, "same", seed(5))
+    look, looks = changes._made_before, []
+
+    def late(*arguments: Any) -> Any:
+        looks.append(arguments)
+        return None if len(looks) == 1 else look(*arguments)
+
+    monkeypatch.setattr(changes, "_made_before", late)
+    status, answer = send(people.editor, pipeline, 1, "same", seed(5))
+
+    assert (status, answer["version"]) == (200, 2)
+    assert len(looks) == 2

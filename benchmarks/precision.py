@@ -195,7 +195,7 @@ def ablation(options: argparse.Namespace) -> dict[str, Any]:
     rows: dict[str, Any] = {}
     for weights in ("master", "keep"):
         for name in (None, *SIGNALS):
-            watch = PrecisionOptions(weights=weights, sampled=(name,) if name else (), sample_steps=20)  # type: ignore[arg-type]
+            watch = PrecisionOptions(weights=weights, sampled=(name,) if name else (), sample_steps=20)
             kinds = (*KINDS, EXTRA) if weights == "master" else ("tiny",)
             counts = {}
             for kind in kinds:

@@ -208,11 +208,11 @@ def overhead(options: argparse.Namespace) -> list[dict[str, Any]]:
     for work in works(options):
         count = 6 if options.quick else steps[work.name.split(",")[0]]
         for precision in ("bf16", "fp32"):
-            choice = Choice(precision=precision)  # type: ignore[arg-type]
+            choice = Choice(precision=precision)
             watched, plain = _adaptive(options, work, choice), _fixed(options, choice)
             ratio, low, high = _ratios(
-                lambda w=work, p=plain, n=count: run(w, p, 0, n)[0],  # type: ignore[misc]
-                lambda w=work, p=watched, n=count: run(w, p, 0, n)[0],  # type: ignore[misc]
+                lambda w=work, p=plain, n=count: run(w, p, 0, n)[0],
+                lambda w=work, p=watched, n=count: run(w, p, 0, n)[0],
                 2 if options.quick else options.rounds,
             )
             rows.append({"task": work.name, "precision": precision, "ratio": ratio, "low": low, "high": high})
@@ -236,13 +236,13 @@ def speed(options: argparse.Namespace) -> list[dict[str, Any]]:
         chosen = _chosen(work, open_plan, module, options)
         steps = 6 if options.quick else {"ResNet-18": 10, "convnet": 200, "transformer": 60}[work.name.split(",")[0]]
         ratio, low, high = _ratios(
-            lambda w=work, c=chosen, n=steps: run(w, _adaptive(options, w, c), 0, n)[0],  # type: ignore[misc]
-            lambda w=work, c=best, n=steps: run(w, _fixed(options, c), 0, n)[0],  # type: ignore[misc]
+            lambda w=work, c=chosen, n=steps: run(w, _adaptive(options, w, c), 0, n)[0],
+            lambda w=work, c=best, n=steps: run(w, _fixed(options, c), 0, n)[0],
             rounds,
         )
         plain, plain_low, plain_high = _ratios(
-            lambda w=work, c=chosen, n=steps: run(w, _adaptive(options, w, c), 0, n)[0],  # type: ignore[misc]
-            lambda w=work, n=steps: _by_hand(w, options, n),  # type: ignore[misc]
+            lambda w=work, c=chosen, n=steps: run(w, _adaptive(options, w, c), 0, n)[0],
+            lambda w=work, n=steps: _by_hand(w, options, n),
             rounds,
         )
         rows.append(

@@ -131,7 +131,7 @@ def speed_effects(rounds: int, plan: Any) -> list[Row]:
         for number in range(rounds):
             turns: list[Callable[[], float]] = [
                 lambda: _timed(plan, plain, base, data),
-                lambda o=options, c=choice: _timed(plan, c, o, data),  # type: ignore[misc]
+                lambda o=options, c=choice: _timed(plan, c, o, data),
             ]
             times = {index: turns[index]() for index in ((0, 1) if number % 2 else (1, 0))}
             ratios.append(times[0] / times[1])

@@ -140,4 +140,4 @@ def set_deterministic(wanted: bool, *, warn_only: bool = False) -> None:
     torch._C._set_deterministic_algorithms(wanted, warn_only=warn_only)
     compiler = sys.modules.get("torch._inductor.config")
     if compiler is not None:
-        compiler.deterministic = wanted  # type: ignore[attr-defined]
+        compiler.deterministic = wanted  # type: ignore[attr-defined]  # not in the stub

@@ -72,7 +72,7 @@ def fit_on_ranks(
         hang_s=options.hang_s or HANG_S,
     )
     made = launch(job, ctx)
-    return Fitted(_model(ctx, made["model"]), ctx.store.open(made["history"]))  # type: ignore[arg-type]
+    return Fitted(_model(ctx, made["model"]), ctx.store.open(made["history"]))  # type: ignore[arg-type]  # a history
 
 
 def main(arguments: Mapping[str, Any], ctx: RunContext, world: World) -> dict[str, str]:

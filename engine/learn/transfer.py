@@ -182,7 +182,7 @@ class _Features(nn.Module):
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
-        self.features: Callable[[Tensor], Tensor] = network.features  # type: ignore[assignment]
+        self.features: Callable[[Tensor], Tensor] = network.features  # type: ignore[assignment]  # a module that is called
 
     def forward(self, x: Tensor) -> Tensor:
         return self.features(x)

@@ -119,7 +119,7 @@ def test_the_time_line_says_when_the_precision_changed_and_why(
     line = timeline(page, switched)
     lanes = line.locator("svg rect[data-rung]")
     assert [lanes.nth(n).get_attribute("data-rung") for n in range(lanes.count())] == ["bf16", "fp32", "bf16"]
-    widths = [lanes.nth(n).bounding_box()["width"] for n in range(3)]  # type: ignore[index]
+    widths = [lanes.nth(n).bounding_box()["width"] for n in range(3)]
     assert widths[1] == pytest.approx(200 / 348 * sum(widths), rel=0.1)  # 200 of its 348 steps
 
     marker = line.get_by_role("button", name=re.compile(f"^Step {up['step']}"))

@@ -140,8 +140,8 @@ def try_model(
     request: HttpRequest,
     model_id: uuid.UUID,
     file: UploadedFile | None = File(None),  # type: ignore[type-arg]  # noqa: B008
-    text: str = Form("", max_length=MAX_TEXT),  # type: ignore[type-arg]
-    options: str = Form("", max_length=MAX_OPTIONS),  # type: ignore[type-arg]
+    text: str = Form("", max_length=MAX_TEXT),  # type: ignore[type-arg]  # Ninja's own way
+    options: str = Form("", max_length=MAX_OPTIONS),  # type: ignore[type-arg]  # Ninja's own way
 ) -> Status[dict[str, Any]]:
     """Ask a model about a file, or about a text. ``GET /jobs/{job}`` has the answer when it is done.
 

@@ -15,6 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -127,7 +128,7 @@ class AttemptRunner:
         self._scope = run.project.workspace_id.hex
         self.folder.prepare(job, catalog, bridge.profile_of(self._scope))
         for digest in artifact_params(document, catalog):
-            self._insist(lambda digest=digest: self.folder.stage(digest))  # type: ignore[misc]
+            self._insist(partial(self.folder.stage, digest))
         try:
             for event in fetch_resources(document, catalog, self._must_end):
                 self.recorder.add_own(event)
@@ -200,7 +201,7 @@ class AttemptRunner:
             return
         if isinstance(message, protocol.BlockDone):
             for output in message.outputs.values():
-                self._insist(lambda output=output: self.folder.take(output.digest))  # type: ignore[misc]
+                self._insist(partial(self.folder.take, output.digest))
         if isinstance(message, protocol.RunDone) and self._child is not None:
             self.recorder.add_system(self.meter.rest())
         if isinstance(message, protocol.Decision) and message.kind == "probe":
@@ -314,8 +315,7 @@ class AttemptRunner:
                     if ended:
                         break
             if not self.recorder.is_empty:
-                number = attempt.number
-                self._insist(lambda read=read, number=number: self.recorder.store(read, number))  # type: ignore[misc]
+                self._insist(partial(self.recorder.store, read, attempt.number))
             path.unlink()
             if ended:
                 return True

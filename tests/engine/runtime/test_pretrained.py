@@ -27,7 +27,7 @@ needs_lite0 = pytest.mark.skipif(
 @pytest.fixture
 def ctx(tmp_path: Path) -> Recorder:
     context = Recorder(tmp_path)
-    context.resource = resources.resolve  # type: ignore[method-assign]
+    context.resource = resources.resolve
     return context
 
 

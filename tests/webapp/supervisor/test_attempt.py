@@ -197,14 +197,14 @@ def test_what_a_killed_worker_had_not_stored_is_stored_by_the_next_attempt(bench
     runner, thread = bench.start(program("begin()\npoints(0, [3.0, 2.0])\ntime.sleep(600)"))
     bench.wait_for("metrics")
     store = runner._store
-    runner._store = lambda: None  # type: ignore[method-assign]
+    runner._store = lambda: None
     with open(runner.folder.events(1), "ab") as stream:
         stream.write(b'{"type":"checkpoint","block":"train","step":2}\n')
         stream.write(metrics(2, [1.0, 0.5]) + b"\n" + b'{"type":"check')
     time.sleep(0.3)
     runner.fenced.set()
     thread.join(10)
-    runner._store = store  # type: ignore[method-assign]
+    runner._store = store
     transitions.lose(bench.run.id, 1, "killed")
     resumed = program("begin(resumed=True)\npoints(1, [2.0, 1.0, 0.5, 0.25])\nend()")
     run = bench.carry_out(resumed)

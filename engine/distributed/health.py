@@ -135,11 +135,16 @@ class Hung:
 
 
 class Watch:
-    """The agent's side: looks at the signs of the ranks of this machine."""
+    """The agent's side: looks at the signs of the ranks of this machine.
 
-    def __init__(self, folder: RankFolder, hang_s: float = HANG_S) -> None:
-        self._folder = folder
-        self._hang_s = hang_s
+    Parameters
+    ----------
+    sees_all
+        False when other machines have ranks too.
+    """
+
+    def __init__(self, folder: RankFolder, hang_s: float = HANG_S, *, sees_all: bool = True) -> None:
+        self._folder, self._hang_s, self._sees_all = folder, hang_s, sees_all
 
     def beats(self, pids: Mapping[int, int]) -> dict[int, Beat]:
         """The last signs of the processes that live now: local rank -> sign."""
@@ -157,7 +162,9 @@ class Watch:
         last = min(beat.place for beat in silent.values())
         behind = [rank for rank, beat in silent.items() if beat.place == last]
         where = self._asked(behind, pids) if len(behind) == len(silent) else dict.fromkeys(behind, "")
-        guilty = [rank for rank in behind if where[rank] is not WAITING] or behind
+        guilty = [rank for rank in behind if where[rank] is not WAITING]
+        if not guilty:
+            guilty = behind if self._sees_all else []  # on another machine somebody hangs, and is named there
         if len(behind) < len(silent):
             where = self._asked(guilty, pids)
         return [Hung(rank, beats[rank], now - beats[rank].at, str(where[rank] or "")) for rank in guilty]

@@ -290,7 +290,7 @@ class _Launch:
             local_addr=nodes.address,
         )
         logs = DefaultLogsSpecs(log_dir=str(self.folder.logs), redirects=Std.ALL)
-        watch = Watch(self.folder, self.job.hang_s)
+        watch = Watch(self.folder, self.job.hang_s, sees_all=nodes.count == 1)
         return Agent(spec, logs, folder=self.folder, watch=watch, told=self._losses.put, is_first=nodes.is_first)
 
 

@@ -167,6 +167,14 @@ def test_the_rank_that_came_less_far_is_the_one_that_hangs(tmp_path, monkeypatch
     assert hung.where == "mine.py, line 3, in forward"
 
 
+def test_ranks_that_wait_for_another_machine_are_not_the_ones_that_hang(tmp_path, monkeypatch):
+    beats(tmp_path, monkeypatch, (8, "compute"), (8, "compute"))
+    monkeypatch.setattr(Watch, "_asked", lambda self, ranks, pids: dict.fromkeys(ranks))
+    pids = {0: 1000, 1: 1001}
+    assert Watch(RankFolder(tmp_path), sees_all=False).hung(pids) == []
+    assert [hung.local_rank for hung in Watch(RankFolder(tmp_path)).hung(pids)] == [0, 1]
+
+
 def test_slow_steps_and_loading_are_not_taken_for_hanging(tmp_path, monkeypatch):
     assert beats(tmp_path, monkeypatch, (8, "compute"), (8, "load"), silent_s=20) == []
     assert beats(tmp_path, monkeypatch, (0, "start"), (0, "start"), steps=0) == []

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.e2e
 ALLOWED = {
     *("DeepSeek", "Studio", "English", "Python", "Plotly", "PyTorch", "NumPy", "ImageNet", "Excel", "Parquet"),
     *("CSV", "JSON", "PNG", "JPEG", "ZIP", "API", "GPU", "CPU", "SGD", "AdamW", "ROC", "AUC", "MLP", "ResNet"),
+    *("BERT", "EfficientNet", "Lite", "ONNX", "Transformer", "ViT", "INT", "MiniLM", "Lines", "Hugging", "Face"),
     *("UTF", "GB", "BIG", "SHIFT", "JIS", "CP", "LATIN", "CIFAR", "Fashion", "MNIST", "URL", "NaN"),
     *(
         "mlp",
@@ -45,7 +46,7 @@ ALLOWED = {
 PHRASES = (
     *("run(dataset, metrics, seed)", "dataset、metrics 或 figure", "先按 Esc 再按 Tab", "Tab 键", "例如 NA"),
     *("idx 文件", "（可为 .gz）", ".pth", "train 和 test 文件夹", "small 用于", "large 用于", "auto 使用"),
-    *("torchvision", "Nesterov", "第一个 beta", "SDK", "（Model.wrap）", "convnet"),
+    *("（.pt2）", "torchvision", "Nesterov", "第一个 beta", "SDK", "（Model.wrap）", "convnet"),
 )
 
 # Every text that a person can see or hear, outside of code, keys, and what the author marked as not to be translated.
@@ -75,7 +76,8 @@ def english(texts: list[str]) -> list[str]:
     """The texts that hold a Latin word that is not allowed; addresses such as `train.loss` are no words."""
     left = []
     for text in texts:
-        bare = re.sub(r"\S*[\w-]+[._/@:][\w./@:-]+", lambda address: _file_ending(address[0]), text)
+        bare = re.sub(r"``[^`]+``", "", text)
+        bare = re.sub(r"\S*[\w-]+[._/@:][\w./@:-]+", lambda address: _file_ending(address[0]), bare)
         for phrase in PHRASES:
             bare = bare.replace(phrase, "")
         words = set(re.findall(r"[A-Za-z]{2,}", bare)) - ALLOWED

@@ -11,6 +11,7 @@ import {
 } from "../charts";
 import { t, tn } from "../i18n";
 import { ApiError, api } from "../lib/api";
+import { SYSTEM_BLOCK } from "../lib/live";
 import type { PageProps, Run, SeriesJson } from "../lib/types";
 import { urls } from "../lib/urls";
 import { Button, EmptyState, ErrorState, LinkButton, LoadingState, Notice, useToast } from "../ui";
@@ -19,6 +20,8 @@ import { GraphDifference } from "./compare/GraphDifference";
 import { ParallelCoordinates } from "./compare/ParallelCoordinates";
 import { metricOrder } from "./run/RunCharts";
 import { runTitle } from "./run/RunHeader";
+import runStyles from "./run/run.module.css";
+import { systemTitle } from "./run/SystemCharts";
 import { configOf, configRows } from "./shared/documentDiff";
 
 // Fetched beside the data, as on the run page.
@@ -130,6 +133,7 @@ function Comparison({ projectId, runs, missing }: { projectId: string; runs: Run
   const names = useCurveNames(projectId, runs);
   const [options, setOptions] = useChartOptions();
   const [onlyDifferences, setOnlyDifferences] = useState(true);
+  const timed = useMemo(() => ({ ...options, axis: "relative" as const, xLog: false, smoothing: 0 }), [options]);
   const cursors = useMemo(() => new CursorGroup(), []);
   const chartRuns = useMemo<ChartRun[]>(
     () =>
@@ -180,18 +184,43 @@ function Comparison({ projectId, runs, missing }: { projectId: string; runs: Run
         <>
           <ChartOptionsBar options={options} onChange={setOptions} epochs={false} />
           <div className="chart-grid">
-            {names.map((name) => (
-              <ChartCard
-                key={name}
-                projectId={projectId}
-                runs={chartRuns}
-                name={name}
-                options={options}
-                cursors={cursors}
-                height={230}
-              />
-            ))}
+            {names
+              .filter((name) => !name.startsWith(SYSTEM_BLOCK))
+              .map((name) => (
+                <ChartCard
+                  key={name}
+                  projectId={projectId}
+                  runs={chartRuns}
+                  name={name}
+                  options={options}
+                  cursors={cursors}
+                  height={230}
+                />
+              ))}
           </div>
+          {names.some((name) => name.startsWith(SYSTEM_BLOCK)) && (
+            <details className={runStyles.system}>
+              <summary>
+                <h2>{t("System")}</h2>
+              </summary>
+              <div className="chart-grid">
+                {names
+                  .filter((name) => name.startsWith(SYSTEM_BLOCK))
+                  .map((name) => (
+                    <ChartCard
+                      key={name}
+                      projectId={projectId}
+                      runs={chartRuns}
+                      name={name}
+                      title={systemTitle(name)}
+                      options={timed}
+                      cursors={cursors}
+                      height={180}
+                    />
+                  ))}
+              </div>
+            </details>
+          )}
         </>
       )}
       <ConfigTable

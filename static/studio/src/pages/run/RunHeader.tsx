@@ -153,7 +153,7 @@ function Facts({ run, elapsed }: { run: Run; elapsed: number | null }) {
       {isOver(run.status) &&
         Object.keys(run.document.blocks).flatMap((block) =>
           ratesOf(run.metrics, block).map((rate) => (
-            <div key={`${block} ${rate.unit}`} title={block}>
+            <div key={`${block} ${rate.unit}`}>
               <dt>{t("Throughput")}</dt>
               <dd className="numeric">{formatRate(rate)}</dd>
             </div>

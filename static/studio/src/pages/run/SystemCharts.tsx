@@ -50,6 +50,26 @@ export function systemCharts(names: readonly string[]): Chart[] {
   ].filter(({ lines }) => lines.length > 0);
 }
 
+/** The title of one measured curve that has a chart of its own, as in a comparison of runs. */
+export function systemTitle(name: string): string {
+  const short = name.slice(name.indexOf(".") + 1);
+  const gpu = short.match(/^gpu(\d+)_(percent|memory_mib)$/);
+  if (gpu) {
+    return gpu[2] === "percent"
+      ? t("GPU {number}: utilisation (%)", { number: gpu[1] })
+      : t("GPU {number}: memory (MiB)", { number: gpu[1] });
+  }
+  const titles: Record<string, string> = {
+    cpu_percent: t("Processor (%, 100 is one core)"),
+    memory_mib: t("Memory (MiB)"),
+    disk_read_mib_s: t("Disk read (MiB/s)"),
+    disk_written_mib_s: t("Disk written (MiB/s)"),
+    network_received_mib_s: t("Network received (MiB/s)"),
+    network_sent_mib_s: t("Network sent (MiB/s)"),
+  };
+  return titles[short] ?? short;
+}
+
 export interface SystemChartsProps {
   runId: string;
   names: readonly string[];

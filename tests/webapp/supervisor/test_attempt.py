@@ -144,7 +144,7 @@ def test_a_worker_that_stops_gives_the_run_back_and_it_counts_as_no_failure(benc
     runner, thread = bench.start(saves)
     bench.wait_for("block_started")
     runner.stopping.set()
-    thread.join(8)
+    thread.join(20)
     run = bench.now()
     assert (run.status, run.lost) == (Status.QUEUED, 0)
     assert Attempt.objects.get(run=run).outcome == "returned"

@@ -19,6 +19,7 @@ ALLOWED = {
     *("DeepSeek", "Studio", "English", "Python", "Plotly", "PyTorch", "NumPy", "ImageNet", "Excel", "Parquet"),
     *("CSV", "JSON", "PNG", "JPEG", "ZIP", "API", "GPU", "CPU", "SGD", "AdamW", "ROC", "AUC", "MLP", "ResNet"),
     *("BERT", "EfficientNet", "Lite", "ONNX", "Transformer", "ViT", "INT", "MiniLM", "Lines", "Hugging", "Face"),
+    *("LM", "Muon", "DDP", "FSDP"),
     *("UTF", "GB", "BIG", "SHIFT", "JIS", "CP", "LATIN", "CIFAR", "Fashion", "MNIST", "URL", "NaN"),
     *(
         "mlp",
@@ -46,7 +47,9 @@ ALLOWED = {
 PHRASES = (
     *("run(dataset, metrics, seed)", "dataset、metrics 或 figure", "先按 Esc 再按 Tab", "Tab 键", "例如 NA"),
     *("idx 文件", "（可为 .gz）", ".pth", "train 和 test 文件夹", "small 用于", "large 用于", "auto 使用"),
-    *("（.pt2）", "torchvision", "Nesterov", "第一个 beta", "SDK", "（Model.wrap）", "convnet"),
+    *("（.pt2）", ".pt2 文件", "Top k", "Top p", "BERT base", "cuda 或", "auto：与", "auto 在训练", "auto 在模型"),
+    *("plan 按", "plan 使用", "adaptive 选用", "即为 adaptive"),
+    *("torchvision", "Nesterov", "第一个 beta", "SDK", "（Model.wrap）", "convnet"),
 )
 
 # Every text that a person can see or hear, outside of code, keys, and what the author marked as not to be translated.

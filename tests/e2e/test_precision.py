@@ -197,6 +197,7 @@ def test_what_the_run_used_of_its_machine_lies_beside_its_curves(
         card.locator("[data-painted=true]").wait_for()
         assert float(card.locator(".value").inner_text().split(" · ")[0].replace(",", "")) >= 0
     page.get_by_role("heading", name="System").click()
+    page.get_by_role("article", name="Memory (MiB)").wait_for(state="detached")
     page.reload()
     page.get_by_role("heading", name="System").wait_for()
     assert page.get_by_role("article", name="Memory (MiB)").count() == 0

@@ -1,8 +1,10 @@
 """The blocks that make, train, evaluate, ask and export models: what they make, and what they say of bad input."""
 
+import hashlib
 import importlib
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -16,6 +18,7 @@ from engine.artifacts import FileRef
 from engine.datasets import open_table, subset, with_meta, write_images, write_table
 from engine.errors import UserError
 from engine.models import build
+from engine.published import RESOURCES
 from engine.runtime.models import open_model, read_spec, read_weights
 from engine.spec import ExecutionPlan
 from engine.testing import images, table, trained, untrained
@@ -245,13 +248,20 @@ def test_public_weights_load_by_name_and_need_the_large_stem(ctx, tmp_path, monk
     torch.manual_seed(0)
     weights = build("resnet18", {"num_classes": 1000, "in_channels": 3, "stem": "large"}).state_dict()
     (tmp_path / "public").mkdir()
-    torch.save(weights, tmp_path / "public" / "resnet18-f37072fd.pth")
+    stand_in = tmp_path / "public" / "resnet18-f37072fd.pth"
+    torch.save(weights, stand_in)
     monkeypatch.setattr(ctx, "resource", lambda name: {"resnet18_imagenet": tmp_path / "public"}[name])
+    with pytest.raises(UserError, match="not the published file"):
+        run("model.resnet18", ctx, {"weights": "public", "stem": "large", "num_classes": 1000})
+    published = RESOURCES["resnet18_imagenet"]
+    file = replace(published.files[0], checksum=hashlib.sha256(stand_in.read_bytes()).hexdigest())
+    monkeypatch.setitem(RESOURCES, "resnet18_imagenet", replace(published, files=(file,)))
     whole = run("model.resnet18", ctx, {"weights": "public", "stem": "large", "num_classes": 1000}).model
     assert open_model(whole).spec.input == {"kind": "images", "shape": [3, 224, 224]}
     body = run("model.resnet18", ctx, {"weights": "public", "stem": "large"}).model
     assert "fc.weight" not in read_weights(body)
-    assert read_spec(body).preprocessing[1]["mean"] == [0.485, 0.456, 0.406]
+    (normalised,) = (step for step in read_spec(body).preprocessing if step["op"] == "normalise")
+    assert normalised["mean"] == [0.485, 0.456, 0.406]
 
 
 def test_an_untrained_model_does_not_depend_on_the_plan(ctx):

@@ -214,8 +214,10 @@ class _Training:
             loss, outputs, targets = self.step(share, state.step, state.epoch)
             state.step += 1
             state.batch += 1
-            self.progress.saw(len(rows))
-            self.log.add(state.step, loss, outputs[: share.count], targets[: share.count], rate)
+            self.progress.saw(rows.size(0))
+            if not self.world.is_single:
+                outputs, targets = outputs[: share.count], targets[: share.count]
+            self.log.add(state.step, loss, outputs, targets, rate)
             save = self.checkpoints is not None and self.checkpoints.due(state.step)
             report, save = parallel.agree(self.world, self.log.due, save)
             if (report or save or self.precision.due(state.step)) and not self._goes_on(over=save):

@@ -55,7 +55,7 @@ class StepLog:
         """Gather one step; nothing is read yet."""
         self._steps.append(step)
         self._losses.append(loss.detach())
-        self._sizes.append(len(targets))
+        self._sizes.append(targets.size(0))
         self._asked.append(self._task.asked(targets))
         self._rates.append(learning_rate)
         if not self._task.has_accuracy:

@@ -78,7 +78,7 @@ class Task:
 
     def asked(self, targets: Tensor) -> Tensor | int:
         """How many answers the mean of the loss was taken over."""
-        return len(targets)
+        return targets.size(0)
 
     def right(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """How many answers are right: a number on the outputs' device."""

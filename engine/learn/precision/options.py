@@ -91,6 +91,6 @@ class PrecisionOptions:
     far_back: int = 16
     most_failures: int = 8
     failure_window: int = 16
-    snapshot_share: float = 0.005
+    snapshot_share: float = 0.0025
     least_snapshot_steps: int = 16
     most_snapshot_steps: int = 4096

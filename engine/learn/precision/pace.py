@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable
 
-SHARE = 0.005
+SHARE = 0.0025
 MOST = 64
 FIXED = 16
 
@@ -32,7 +32,7 @@ class Pace:
     >>> pace.begin(step=0)
     >>> pace.looked(step=10, started=pace.now())
     >>> pace.step_s, pace.read_every
-    (0.1, 2)
+    (0.1, 4)
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:

@@ -50,6 +50,7 @@ def start_run(page: Page) -> None:
 
 
 def new_pipeline(page: Page) -> None:
+    page.get_by_role("link", name="Pipelines", exact=True).first.click()  # the link opens the sample's canvas
     page.get_by_role("button", name="New pipeline").click()
     page.get_by_role("tab", name="Blank").click()
     page.get_by_role("button", name="Create pipeline").click()

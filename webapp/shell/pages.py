@@ -104,12 +104,18 @@ def _navigation(access: Access | None, project: Project | None, current: str) ->
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Go on where the person was; else the newest project; else the account page."""
+    """Go on where the person was; else the newest project; else the account page.
+
+    A project with one pipeline opens on its canvas: a newcomer finds the sample there, ready to run.
+    """
     projects = projects_of(person(request))
     last = request.session.get(LAST_PROJECT)
     found = (projects.filter(pk=last).first() if last else None) or projects.order_by("-created").first()
     if found is None:
         return redirect("account")
+    few = Pipeline.objects.filter(project=found).values_list("pk", flat=True)[:2]
+    if len(few) == 1:
+        return redirect("builder", project_id=found.pk, pipeline_id=few[0])
     return redirect("pipelines", project_id=found.pk)
 
 

@@ -29,7 +29,7 @@ def test_it_makes_everything_and_prints_a_link_that_works() -> None:
     assert browser.get(text.strip().partition("9000")[2]).status_code == 302
     home = browser.get("/")["Location"]
     pipeline = Pipeline.objects.get()
-    assert home == f"/p/{pipeline.project_id.hex}/pipelines"
+    assert home == f"/p/{pipeline.project_id.hex}/pipelines/{pipeline.pk.hex}"
     assert set(pipeline.document["blocks"]) == {"data", "split", "model", "train", "evaluate"}
     problems = browser.get(f"/api/v1/pipelines/{pipeline.pk.hex}").json()["problems"]
     assert [p for p in problems if p["severity"] == "error"] == []

@@ -63,6 +63,8 @@ def test_the_finder_block_draws_its_curve_and_suggests_a_rate(ctx):
     assert 1e-6 < suggested < 10
 
 
+# The compiler's own modules warn of themselves when they are imported.
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 @pytest.mark.slow
 def test_a_compiled_network_learns_the_same(tmp_path):
     losses = []

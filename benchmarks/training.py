@@ -34,10 +34,10 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 WORKLOADS: dict[str, dict[str, Any]] = {
     "mlp": {"name": "mlp", "shape": (1, 8, 8), "count": 4096, "batch": 64, "epochs": 2, "config": {}},
-    "convnet": {"name": "convnet", "shape": (1, 8, 8), "count": 1437, "batch": 64, "epochs": 1, "config": {}},
-    "convnet-32px": {"name": "convnet", "shape": (3, 32, 32), "count": 640, "batch": 64, "epochs": 1, "config": {}},
+    "convnet": {"name": "convnet", "shape": (1, 8, 8), "count": 1437, "batch": 64, "epochs": 20, "config": {}},
+    "convnet-32px": {"name": "convnet", "shape": (3, 32, 32), "count": 640, "batch": 64, "epochs": 2, "config": {}},
     "resnet18-32px": {
-        "name": "resnet18", "shape": (3, 32, 32), "count": 128, "batch": 32, "epochs": 1, "config": {"stem": "large"},
+        "name": "resnet18", "shape": (3, 32, 32), "count": 640, "batch": 32, "epochs": 6, "config": {"stem": "large"},
     },
 }  # fmt: skip
 DIGITS = """

@@ -142,7 +142,7 @@ def measure_ours(seconds: float, rate: float) -> dict[str, Any]:
     attempt.PROGRAM = ("-c", code)
     run = make_run(workspace.projects.get())
     epoch = transitions.claim(run.id, worker, worker.devices.get())
-    runner = attempt.AttemptRunner(run.id, epoch, device, 1)
+    runner = attempt.AttemptRunner(run.id, epoch, [device], 1)
     import threading
 
     thread = threading.Thread(target=runner.run)
@@ -153,12 +153,17 @@ def measure_ours(seconds: float, rate: float) -> dict[str, Any]:
     stored = 0
     while time.monotonic() - started < seconds:
         time.sleep(0.05)
-    stored = sum(Series.objects.filter(run=run).values_list("count", flat=True))
+    stored = sum(Series.objects.filter(run=run).exclude(name__startswith="@system.").values_list("count", flat=True))
     window = time.monotonic() - started
     thread.join(120)
     ended = Run.objects.get(pk=run.pk)
     assert ended.status == "succeeded", ended.error
-    total = sum(Series.objects.filter(run=run).exclude(name="train.cost_us").values_list("count", flat=True))
+    total = sum(
+        Series.objects.filter(run=run)
+        .exclude(name__startswith="@system.")
+        .exclude(name="train.cost_us")
+        .values_list("count", flat=True)
+    )
     cost = Series.objects.get(run=run, name="train.cost_us").last_value
     size = _size(connection)
     return {

@@ -85,7 +85,7 @@ def supervise(run_id: str, seconds: float, rate: float, pause: float) -> None:
     run = UUID(hex=run_id)
     epoch = transitions.claim(run, worker, worker.devices.get())
     assert epoch is not None
-    attempt.AttemptRunner(run, epoch, device, 1).run()
+    attempt.AttemptRunner(run, epoch, [device], 1).run()
 
 
 async def watch(port: int, cookie: str, run_id: str, count: int, points: int) -> dict[str, Any]:
@@ -115,7 +115,7 @@ async def watch(port: int, cookie: str, run_id: str, count: int, points: int) ->
                 after = events[-1]["seq"]
                 await socket.send(json.dumps({"type": "ack", "seq": after}))
                 for event in events:
-                    if event["type"] == "metrics":
+                    if event["type"] == "metrics" and event["block"] != "@system":
                         made = unpack_points(event)[2]
                         seen += len(made)
                         delays.extend((at, (now - at) * 1e3) for at in made)

@@ -64,7 +64,7 @@ def run_fault(fault: Any, clean: bool, watch: Any = None) -> tuple[Any, list[str
     from engine.compute import applied
     from engine.errors import UserError
     from engine.learn import TrainingData, TrainingOptions, loop, train
-    from engine.learn.batches import Sampler
+    from engine.learn.data.batches import Sampler
     from engine.learn.precision import PrecisionOptions
     from engine.runtime.examples import Examples
     from engine.spec import ExecutionPlan

@@ -24,7 +24,7 @@ from engine.compute import applied, resolve
 from engine.compute.profile import workload_key
 from engine.learn import TrainingData, TrainingOptions, train
 from engine.learn.choosing import _candidates, _Trials, choose
-from engine.learn.optimisers import make_optimizer
+from engine.learn.optim.optimisers import make_optimizer
 from engine.learn.tasks.language import IGNORED
 from engine.models import build, complete
 from engine.run.context import BlockContext, EventWriter

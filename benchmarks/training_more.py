@@ -202,7 +202,7 @@ def checkpoint_cost(rounds: int, plan: Any) -> list[Row]:
     import torch
 
     from engine.learn import TrainingData, TrainingOptions
-    from engine.learn.checkpoint import CheckpointFolder
+    from engine.learn.checkpoints.checkpoint import CheckpointFolder
     from engine.models import build
     from engine.runtime.examples import Examples
 
@@ -297,7 +297,7 @@ def _cifar(path: Path, plan: Any, limit: int, part: str = "train") -> Any:
     from engine.datasets.cifar import read_cifar10
     from engine.datasets.sampling import first_of_each_class
     from engine.learn import TrainingData
-    from engine.learn.augment import make_augmentation
+    from engine.learn.data.augment import make_augmentation
     from engine.runtime.examples import Examples
     from engine.runtime.images import affine
 

@@ -23,8 +23,8 @@ from engine.compute.plan import resolve
 from engine.compute.probe import COMPILING_S, SHARE_OF_RUN, budget, candidates, label, probe
 from engine.compute.profile import evidence_of
 from engine.compute.rungs import Rung, legal_rungs, rung
-from engine.learn import random_state
-from engine.learn.optimisers import make_optimizer
+from engine.learn.checkpoints import random_state
+from engine.learn.optim.optimisers import make_optimizer
 from engine.learn.options import TrainingOptions
 from engine.learn.precision import make_controller
 from engine.learn.state import TrainingData

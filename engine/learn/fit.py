@@ -20,16 +20,16 @@ from engine.compute.world import ALONE, World
 from engine.datasets import open_texts
 from engine.datasets.texts import TOKENIZER
 from engine.errors import UserError
+from engine.learn.checkpoints.sharded import ShardedFolder
 from engine.learn.choosing import block_plan
-from engine.learn.figures import history_figure
-from engine.learn.finder import RateCurve, find_learning_rate
 from engine.learn.loop import train
+from engine.learn.measure.figures import history_figure
+from engine.learn.optim.finder import RateCurve, find_learning_rate
 from engine.learn.options import TrainingOptions
 from engine.learn.parallel import whole
 from engine.learn.prepare import Prepared, prepare
 from engine.learn.ranks import fit_on_ranks
 from engine.learn.recipes import resolved
-from engine.learn.sharded import ShardedFolder
 from engine.learn.state import TrainingData, TrainingResult
 from engine.runtime.models import save_model
 from engine.runtime.modelspec import ModelSpec
@@ -171,7 +171,7 @@ def look_for_rate(
     lowest: float,
     highest: float,
 ) -> RateCurve:
-    """Search the learning rate of a training; see :mod:`engine.learn.finder`. The model stays as it is."""
+    """Search the learning rate of a training; see :mod:`engine.learn.optim.finder`. The model stays as it is."""
 
     def told(step: int, rate: float, loss: float) -> None:
         ctx.metric("loss", loss, step)

@@ -19,8 +19,8 @@ speak through. What happens, in order::
         stop if it has not become better for `patience` epochs
     take the best weights, if `patience` was set; else the averaged ones, where there are any
 
-Everything that changes is in :class:`engine.learn.restore.Parts` and the random generators; a checkpoint holds both, so
-a run that was killed and resumed ends with the same weights as one that was not, bit by bit.
+Everything that changes is in :class:`engine.learn.checkpoints.restore.Parts` and the random generators; a checkpoint
+holds both, so a run that was killed and resumed ends with the same weights as one that was not, bit by bit.
 """
 
 from __future__ import annotations
@@ -35,21 +35,22 @@ from torch import nn
 
 from engine.compute.world import ALONE, World
 from engine.errors import CancelledRun, InterruptedRun, UserError
-from engine.learn import parallel, restore
-from engine.learn.batches import Sampler
-from engine.learn.checkpoint import CheckpointFolder
+from engine.learn import parallel
+from engine.learn.checkpoints import restore
+from engine.learn.checkpoints.checkpoint import CheckpointFolder
 from engine.learn.choosing import choose
-from engine.learn.ema import make_average
-from engine.learn.optimisers import make_optimizer, set_rate
+from engine.learn.data.batches import Sampler
+from engine.learn.measure.validation import validate
+from engine.learn.optim.ema import make_average
+from engine.learn.optim.optimisers import make_optimizer, set_rate
+from engine.learn.optim.schedules import factor
 from engine.learn.options import TrainingOptions
 from engine.learn.precision import make_controller
 from engine.learn.progress import Progress
-from engine.learn.schedules import factor
 from engine.learn.state import State, TrainingData, TrainingResult
 from engine.learn.step import Step
 from engine.learn.steplog import StepLog
 from engine.learn.tasks import find_task
-from engine.learn.validation import validate
 from engine.spec import ExecutionPlan, RunContext
 
 SEEN = 5000

@@ -35,10 +35,10 @@ class TrainingOptions:
     warm_up
         Share of the steps in which the learning rate rises; 0: as the schedule has it.
     mixup, cutmix
-        Alpha of the mixture of two examples; 0: none. See :mod:`engine.learn.mixing`.
+        Alpha of the mixture of two examples; 0: none. See :mod:`engine.learn.data.mixing`.
     averaging, averaging_decay, averaging_steps
         Which average of the weights is taken, what it keeps in a step, and steps between two updates. See
-        :mod:`engine.learn.ema`.
+        :mod:`engine.learn.optim.ema`.
     alternating_flip
         Mirror each image in every other epoch instead of by chance.
     accumulation
@@ -62,7 +62,7 @@ class TrainingOptions:
     recipe
         ``"fast"``: :func:`engine.learn.recipes.resolved` fills in what is at its default.
     find_learning_rate
-        Look for the learning rate first; see :mod:`engine.learn.finder`.
+        Look for the learning rate first; see :mod:`engine.learn.optim.finder`.
     """
 
     task: str = "classification"

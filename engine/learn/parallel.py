@@ -22,13 +22,13 @@ from torch import Tensor, nn
 from engine.compute.devices import find_device
 from engine.compute.world import Share, World
 from engine.errors import CancelledRun, InterruptedRun, UserError
-from engine.learn.checkpoint import Checkpoint
+from engine.learn.checkpoints.checkpoint import Checkpoint
+from engine.learn.checkpoints.sharded import Pieces
 from engine.learn.options import TrainingOptions
-from engine.learn.sharded import Pieces
 from engine.spec.context import Choice
 
 if TYPE_CHECKING:
-    from engine.learn.restore import Parts
+    from engine.learn.checkpoints.restore import Parts
 
 BYTES_A_WEIGHT = 16
 """Weight, gradient and two moments in float32."""
@@ -294,6 +294,6 @@ def _is_own(tensors: Mapping[str, Tensor], world: World) -> bool:
 
 
 def _present_random(parts: Parts) -> dict[str, Tensor]:
-    from engine.learn import random_state
+    from engine.learn.checkpoints import random_state
 
     return {f"random.{name}": tensor for name, tensor in random_state.full_state(parts.device).items()}

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from engine.artifacts import DatasetRef, ModelRef
-from engine.learn.augment import make_augmentation
+from engine.learn.data.augment import make_augmentation
 from engine.learn.state import TrainingData
 from engine.learn.tasks import Task, find_task
 from engine.models import build

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from engine.learn.augment import Augmentation
+from engine.learn.data.augment import Augmentation
 from engine.runtime.examples import Examples
 
 Weights = dict[str, Tensor]

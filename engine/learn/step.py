@@ -31,10 +31,10 @@ from torch.optim import Optimizer
 from engine.compute.devices import is_out_of_memory
 from engine.compute.world import ALONE, Share, World
 from engine.errors import UserError
-from engine.learn import random_state
-from engine.learn.ema import Average
-from engine.learn.memory import batch_that_fits
-from engine.learn.mixing import Mixed, make_mixing
+from engine.learn.checkpoints import random_state
+from engine.learn.data.memory import batch_that_fits
+from engine.learn.data.mixing import Mixed, make_mixing
+from engine.learn.optim.ema import Average
 from engine.learn.options import TrainingOptions
 from engine.learn.parallel import Network, one_tensor, weight_of
 from engine.learn.precision import PrecisionController

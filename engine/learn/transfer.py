@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from engine.artifacts import DatasetRef, ModelRef
 from engine.compute.plan import applied
 from engine.errors import UserError
-from engine.learn.checkpoint import CheckpointFolder
+from engine.learn.checkpoints.checkpoint import CheckpointFolder
 from engine.learn.choosing import block_plan
 from engine.learn.fit import Fitted, finished
 from engine.learn.loop import train

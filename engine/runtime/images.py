@@ -11,7 +11,7 @@ with its name in ``op``. In the order in which they are applied:
 ``{"op": "scale", "by": 255.0}``                 pixels divided by a number
 ``{"op": "normalise", "mean": [..], "std": [..]}``  (x - mean) / std for each channel
 
-Augmentations are in :mod:`engine.learn.augment`.
+Augmentations are in :mod:`engine.learn.data.augment`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from engine.artifacts import DatasetRef, MetricsRef, ModelRef, TableRef, canonic
 from engine.compute.plan import applied
 from engine.datasets import class_labels, write_table
 from engine.errors import UserError
-from engine.learn.reconstruction import reconstruction_errors
+from engine.learn.measure.reconstruction import reconstruction_errors
 from engine.runtime.examples import load
 from engine.runtime.predictor import Predictor
 from engine.spec import BlockParams, RunContext, block

@@ -1,7 +1,7 @@
 """Measure a trained classifier.
 
 Runs in the palette's drawer "evaluate". The confusion matrix carries ``samples.json``, whose layout is described in
-:mod:`engine.learn.gallery`: a click on a cell shows its examples.
+:mod:`engine.learn.measure.gallery`: a click on a cell shows its examples.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from engine.artifacts import DatasetRef, FigureRef, MetricsRef, ModelRef, TableR
 from engine.compute.plan import applied
 from engine.datasets import write_table
 from engine.errors import UserError
-from engine.learn.evaluation import Classified, measure_classifier
-from engine.learn.gallery import gallery
+from engine.learn.measure.evaluation import Classified, measure_classifier
+from engine.learn.measure.gallery import gallery
 from engine.runtime.predictor import Predictor
 from engine.runtime.targets import labels_of
 from engine.spec import BlockParams, RunContext, block, put_figure

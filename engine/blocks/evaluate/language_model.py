@@ -10,7 +10,7 @@ from typing import NamedTuple
 from engine.artifacts import DatasetRef, FigureRef, MetricsRef, ModelRef, canonical_json
 from engine.compute.plan import applied
 from engine.errors import UserError
-from engine.learn.perplexity import block_losses, language_measures, place_figure
+from engine.learn.measure.perplexity import block_losses, language_measures, place_figure
 from engine.learn.state import TrainingData
 from engine.learn.tasks import find_task
 from engine.runtime.examples import load

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from engine.artifacts import DatasetRef, FigureRef, MetricsRef, ModelRef, canonical_json
 from engine.compute.plan import applied
 from engine.errors import UserError
-from engine.learn.figures import regression_figure
-from engine.learn.metrics import regression_measures
+from engine.learn.measure.figures import regression_figure
+from engine.learn.measure.metrics import regression_measures
 from engine.runtime.predictor import Predictor
 from engine.runtime.targets import values_of
 from engine.spec import BlockParams, RunContext, block, put_figure

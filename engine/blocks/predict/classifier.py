@@ -10,7 +10,7 @@ from typing import NamedTuple
 from engine.artifacts import DatasetRef, ModelRef, PredictionsRef
 from engine.compute.plan import applied
 from engine.errors import UserError
-from engine.learn.predictions import write_predictions
+from engine.learn.measure.predictions import write_predictions
 from engine.runtime.predictor import Predictor
 from engine.spec import BlockParams, RunContext, block
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from engine.artifacts import ModelRef, PredictionsRef
 from engine.compute.plan import applied
-from engine.learn.predictions import write_generated
+from engine.learn.measure.predictions import write_generated
 from engine.runtime.predictor import Predictor
 from engine.spec import BlockParams, RunContext, block, param
 

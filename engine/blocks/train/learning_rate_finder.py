@@ -1,6 +1,6 @@
 """Find the learning rate: a short training whose rate rises until the loss does.
 
-Runs in the palette's drawer "train"; the search is :mod:`engine.learn.finder`.
+Runs in the palette's drawer "train"; the search is :mod:`engine.learn.optim.finder`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from engine.artifacts import DatasetRef, FigureRef, MetricsRef, ModelRef, canonical_json
-from engine.learn.figures import rate_figure
 from engine.learn.fit import look_for_rate
+from engine.learn.measure.figures import rate_figure
 from engine.learn.options import TrainingOptions
 from engine.spec import BlockParams, RunContext, block, param
 from engine.spec.figures import put_figure

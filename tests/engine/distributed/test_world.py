@@ -16,10 +16,10 @@ from engine.distributed.messages import Inbox, Outbox, RankFolder
 from engine.distributed.nodes import VARIABLE, nodes_of
 from engine.errors import UserError
 from engine.learn import parallel
-from engine.learn.checkpoint import MANIFEST, Checkpoint
+from engine.learn.checkpoints.checkpoint import MANIFEST, Checkpoint
+from engine.learn.checkpoints.sharded import FORMAT, Pieces, ShardedFolder
+from engine.learn.measure.validation import _batches
 from engine.learn.options import TrainingOptions
-from engine.learn.sharded import FORMAT, Pieces, ShardedFolder
-from engine.learn.validation import _batches
 
 
 @pytest.mark.parametrize("size", [2, 3, 4])

@@ -14,8 +14,8 @@ from torch import nn
 from engine.compute import applied
 from engine.compute.world import World
 from engine.learn import TrainingData, TrainingOptions, train
+from engine.learn.checkpoints.sharded import ShardedFolder
 from engine.learn.parallel import whole
-from engine.learn.sharded import ShardedFolder
 from engine.runtime.examples import Examples
 from engine.spec import ExecutionPlan
 

@@ -10,8 +10,8 @@ from safetensors.torch import save
 
 from engine.compute import applied
 from engine.learn import TrainingData, TrainingOptions, train
-from engine.learn.augment import make_augmentation
-from engine.learn.checkpoint import CheckpointFolder
+from engine.learn.checkpoints.checkpoint import CheckpointFolder
+from engine.learn.data.augment import make_augmentation
 from engine.learn.precision import PrecisionOptions
 from engine.models import build
 from engine.runtime.examples import Examples

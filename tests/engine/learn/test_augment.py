@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from engine.errors import UserError
-from engine.learn import augment
-from engine.learn.augment import make_augmentation
-from engine.learn.schedules import factor
+from engine.learn.data import augment
+from engine.learn.data.augment import make_augmentation
+from engine.learn.optim.schedules import factor
 
 OPERATIONS = ["flip", "crop", "rotate", "erase", "brightness", "contrast"]
 

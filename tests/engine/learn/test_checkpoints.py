@@ -16,8 +16,8 @@ from safetensors.torch import save
 from engine.compute import applied
 from engine.errors import CancelledRun, InterruptedRun
 from engine.learn import TrainingData, TrainingOptions, train
-from engine.learn.augment import make_augmentation
-from engine.learn.checkpoint import Checkpoint, CheckpointFolder
+from engine.learn.checkpoints.checkpoint import Checkpoint, CheckpointFolder
+from engine.learn.data.augment import make_augmentation
 from engine.models import build
 from engine.runtime.examples import Examples
 from engine.runtime.images import affine
@@ -172,7 +172,7 @@ def test_by_default_checkpoints_cost_at_most_two_percent_of_the_time(tmp_path, m
     now[0] = 2.1
     assert folder.due(11)
     monkeypatch.setattr(
-        "engine.learn.checkpoint.save_file", lambda *a: now.__setitem__(0, now[0] + 0.5) or save_stub(*a)
+        "engine.learn.checkpoints.checkpoint.save_file", lambda *a: now.__setitem__(0, now[0] + 0.5) or save_stub(*a)
     )
     folder.save(Checkpoint(11, {"w": torch.zeros(1)}, {}))
     now[0] += 24

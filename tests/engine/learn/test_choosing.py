@@ -10,7 +10,7 @@ from engine.compute import applied
 from engine.compute.profile import remember_evidence, workload_key
 from engine.errors import InterruptedRun, UserError
 from engine.learn import TrainingData, TrainingOptions, choosing, train
-from engine.learn.checkpoint import CheckpointFolder
+from engine.learn.checkpoints.checkpoint import CheckpointFolder
 from engine.learn.choosing import block_plan, choose
 from engine.runtime.examples import Examples
 from engine.spec import ExecutionPlan

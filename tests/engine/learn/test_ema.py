@@ -10,8 +10,8 @@ from torch import nn
 from engine.compute import applied
 from engine.errors import InterruptedRun
 from engine.learn import TrainingData, TrainingOptions, train
-from engine.learn.checkpoint import CheckpointFolder
-from engine.learn.ema import Average, make_average
+from engine.learn.checkpoints.checkpoint import CheckpointFolder
+from engine.learn.optim.ema import Average, make_average
 from engine.runtime.examples import Examples
 from engine.spec import ExecutionPlan
 from tests.engine.contexts import Recorder

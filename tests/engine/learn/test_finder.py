@@ -10,7 +10,7 @@ from torch import nn
 from engine.compute import applied
 from engine.errors import UserError
 from engine.learn import TrainingData, TrainingOptions, train
-from engine.learn.finder import find_learning_rate, suggest
+from engine.learn.optim.finder import find_learning_rate, suggest
 from engine.runtime.examples import Examples
 from engine.spec import ExecutionPlan
 from tests.engine.contexts import Recorder

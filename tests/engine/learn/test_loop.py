@@ -10,7 +10,7 @@ from torch import nn
 from engine.compute import applied
 from engine.errors import CancelledRun, UserError
 from engine.learn import TrainingData, TrainingOptions, train
-from engine.learn.memory import batch_that_fits
+from engine.learn.data.memory import batch_that_fits
 from engine.runtime.examples import Examples
 from engine.spec import ExecutionPlan
 from tests.engine.contexts import Recorder

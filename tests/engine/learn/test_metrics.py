@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 import pytest
 from sklearn import metrics as reference
 
-from engine.learn import figures, metrics
+from engine.learn.measure import figures, metrics
 
 
 @pytest.fixture

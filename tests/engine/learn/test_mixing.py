@@ -7,7 +7,7 @@ from torch import nn
 from engine.compute import applied
 from engine.errors import UserError
 from engine.learn import TrainingData, TrainingOptions, train
-from engine.learn.mixing import blend, cut_and_paste, make_mixing
+from engine.learn.data.mixing import blend, cut_and_paste, make_mixing
 from engine.runtime.examples import Examples
 from engine.spec import ExecutionPlan
 from tests.engine.contexts import Recorder

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine.learn.optimisers import MuonWithAdamW, hidden_matrices, make_optimizer, set_rate
+from engine.learn.optim.optimisers import MuonWithAdamW, hidden_matrices, make_optimizer, set_rate
 from engine.learn.options import TrainingOptions
 
 

@@ -10,8 +10,8 @@ from torch import nn
 from engine.compute import applied
 from engine.errors import InterruptedRun, UserError
 from engine.learn import TrainingData, TrainingOptions, train
-from engine.learn.augment import make_augmentation
-from engine.learn.checkpoint import CheckpointFolder
+from engine.learn.checkpoints.checkpoint import CheckpointFolder
+from engine.learn.data.augment import make_augmentation
 from engine.runtime.examples import Examples
 from engine.runtime.images import affine
 from engine.spec import ExecutionPlan

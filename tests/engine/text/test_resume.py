@@ -9,7 +9,7 @@ from safetensors.torch import save
 from engine.compute import applied
 from engine.errors import InterruptedRun
 from engine.learn import TrainingData, TrainingOptions, train
-from engine.learn.checkpoint import CheckpointFolder
+from engine.learn.checkpoints.checkpoint import CheckpointFolder
 from engine.learn.tasks import find_task
 from engine.models import build
 from engine.runtime.examples import Examples

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from engine.errors import UserError
+from engine.learn.measure.validation import validate
 from engine.learn.state import TrainingData
 from engine.learn.tasks import find_task
 from engine.learn.tasks.language import IGNORED, token_loss
 from engine.learn.tasks.masked import fixed_chances, hidden
-from engine.learn.validation import validate
 from engine.runtime.examples import Examples
 
 

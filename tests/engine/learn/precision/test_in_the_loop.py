@@ -9,7 +9,7 @@ from torch import nn
 from engine.compute import applied
 from engine.errors import InterruptedRun, UserError
 from engine.learn import TrainingData, TrainingOptions, train
-from engine.learn.checkpoint import CheckpointFolder
+from engine.learn.checkpoints.checkpoint import CheckpointFolder
 from engine.learn.precision import PrecisionOptions
 from engine.runtime.examples import Examples
 from engine.spec import ExecutionPlan

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.learn.figures import Figure
+from engine.learn.measure.figures import Figure
 from engine.learn.state import TrainingData
 from engine.learn.tasks.language import IGNORED, perplexity
 

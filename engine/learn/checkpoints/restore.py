@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from engine.learn import random_state
-from engine.learn.checkpoint import Checkpoint
-from engine.learn.ema import Average
+from engine.learn.checkpoints import random_state
+from engine.learn.checkpoints.checkpoint import Checkpoint
+from engine.learn.optim.ema import Average
 from engine.learn.parallel import on_cpu
 from engine.learn.precision import PrecisionController
 from engine.learn.state import State, Weights

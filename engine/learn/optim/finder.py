@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from torch import nn
 
 from engine.errors import UserError
-from engine.learn import random_state
-from engine.learn.batches import Sampler
-from engine.learn.optimisers import make_optimizer, set_rate
+from engine.learn.checkpoints import random_state
+from engine.learn.data.batches import Sampler
+from engine.learn.optim.optimisers import make_optimizer, set_rate
 from engine.learn.options import TrainingOptions
 from engine.learn.precision import make_controller
 from engine.learn.state import TrainingData

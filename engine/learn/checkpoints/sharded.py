@@ -1,10 +1,10 @@
 """Checkpoints that several processes write together, and that any number of processes reads.
 
-Called by the training loop in place of :class:`engine.learn.checkpoint.CheckpointFolder`. Each process writes the
-parts of tensors that it holds into a safetensors file of its own; what all hold alike is written by rank 0. The
-manifest, JSON like everything that is no tensor, says for every tensor its whole shape and, for each part, the file,
-the offset and the shape. So a process of a world of another size reads exactly the rows that it needs, from whichever
-files they lie in. No pickle: PyTorch's own distributed checkpoints keep their index in one.
+Called by the training loop in place of :class:`engine.learn.checkpoints.checkpoint.CheckpointFolder`. Each process
+writes the parts of tensors that it holds into a safetensors file of its own; what all hold alike is written by rank
+0. The manifest, JSON like everything that is no tensor, says for every tensor its whole shape and, for each part, the
+file, the offset and the shape. So a process of a world of another size reads exactly the rows that it needs, from
+whichever files they lie in. No pickle: PyTorch's own distributed checkpoints keep their index in one.
 
 The states of the random generators differ between processes: they are named ``random.<generator>@<rank>``.
 """
@@ -26,7 +26,7 @@ from torch import Tensor
 
 from engine.artifacts import canonical_json, hash_file
 from engine.compute.world import World
-from engine.learn.checkpoint import MANIFEST, STATE, Checkpoint, CheckpointFolder
+from engine.learn.checkpoints.checkpoint import MANIFEST, STATE, Checkpoint, CheckpointFolder
 
 FORMAT = "deepseek.checkpoint.sharded/1"
 

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.learn import metrics
-from engine.learn.figures import Figure, confusion_figure, roc_figure
+from engine.learn.measure import metrics
+from engine.learn.measure.figures import Figure, confusion_figure, roc_figure
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What a step is given: batches, augmentation, mixing, and the batch that fits in memory."""

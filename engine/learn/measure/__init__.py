@@ -1,0 +1,1 @@
+"""How good a network is: metrics, predictions on held-out data, and the figures made from them."""

@@ -29,28 +29,28 @@ async function drawnInASecond(...costs: number[]): Promise<number[]> {
 }
 
 describe("how often charts draw", () => {
-  it("waits for a part of what all charts of the page cost together", () => {
-    expect(pauseFor([{ end: 900, cost: 3 }], 1000)).toBe(33);
-    expect(pauseFor([{ end: 900, cost: 30 }], 1000)).toBeCloseTo(100);
-    expect(
-      pauseFor(
-        Array.from({ length: 10 }, () => ({ end: 900, cost: 9 })),
-        1000,
-      ),
-    ).toBeCloseTo(300);
-    expect(pauseFor([{ end: 900, cost: 900 }], 1000)).toBe(500);
+  /** A chart that drew so many times in the last second. */
+  const chart = (cost: number, times = 1) =>
+    Array.from({ length: times }, (_, index) => ({ end: 1000 - (index + 1) * (900 / times), cost })).reverse();
+
+  it("leaves most of the page's time to the person", () => {
+    expect(pauseFor(chart(3), [], 1000)).toBe(33);
+    expect(pauseFor(chart(30), [], 1000)).toBeCloseTo(100);
+    expect(pauseFor(chart(900), [], 1000)).toBe(500);
+  });
+
+  it("takes turns with charts that draw as often as they may", () => {
+    const others = Array.from({ length: 9 }, () => chart(9, 4));
+    expect(pauseFor(chart(9, 4), others, 1000)).toBeCloseTo(300);
+  });
+
+  it("uses what charts that draw once a second leave", () => {
+    const others = Array.from({ length: 4 }, () => chart(25));
+    expect(pauseFor(chart(25, 5), others, 1000)).toBeCloseTo(125);
   });
 
   it("leaves out charts that were quiet for a second", () => {
-    expect(
-      pauseFor(
-        [
-          { end: 900, cost: 12 },
-          { end: -200, cost: 120 },
-        ],
-        1000,
-      ),
-    ).toBeCloseTo(40);
+    expect(pauseFor(chart(12), [[{ end: -200, cost: 120 }]], 1000)).toBeCloseTo(40);
   });
 
   it("draws a cheap chart more than fifteen times a second, and an expensive one seldom", async () => {

@@ -1,30 +1,37 @@
 /**
  * How often charts draw: at once when it was quiet, as often as the eye can follow while drawing is cheap, and slower
  * (down to twice a second) the more it costs. All charts of the page share one part of its time, so that ten curves
- * that grow together leave as much of it to the person as one does.
+ * that grow together leave as much of it to the person as one does. What charts that seldom draw leave of that part,
+ * the others may use.
  */
 
 const FASTEST_MS = 33;
 const SLOWEST_MS = 500;
 /** All charts together may use about this share of the page's time. */
 const SHARE = 0.3;
-/** A chart that has not drawn for so long takes no part in it. */
-const QUIET_MS = 1000;
+/** How far back drawings count. */
+const WINDOW_MS = 1000;
 
-interface Drawing {
-  readonly end: number;
-  readonly cost: number;
+/** The drawings of one chart: their ends and what each cost, in milliseconds, the last one at the end. */
+export type Drawings = readonly { readonly end: number; readonly cost: number }[];
+
+/** Milliseconds from the end of a chart's drawing to its next one. */
+export function pauseFor(mine: Drawings, others: Iterable<Drawings>, now: number): number {
+  const cost = mine.at(-1)?.cost ?? 0;
+  let turn = cost;
+  let used = 0;
+  for (const drawings of others) {
+    const recent = drawings.filter(({ end }) => now - end < WINDOW_MS);
+    turn += recent.at(-1)?.cost ?? 0;
+    for (const one of recent) used += one.cost / WINDOW_MS;
+  }
+  // In turns with all others, or within what they leave: whichever comes sooner.
+  const left = Math.max(SHARE - used, Number.EPSILON);
+  return Math.min(SLOWEST_MS, Math.max(FASTEST_MS, Math.min(turn / SHARE, cost / left)));
 }
 
-/** Milliseconds from the end of a chart's drawing to its next one, when these drawings were each chart's last. */
-export function pauseFor(drawings: Iterable<Drawing>, now: number): number {
-  let cost = 0;
-  for (const drawing of drawings) if (now - drawing.end < QUIET_MS) cost += drawing.cost;
-  return Math.min(SLOWEST_MS, Math.max(FASTEST_MS, cost / SHARE));
-}
-
-/** The last drawing of every chart that is mounted. */
-const last = new Map<Redraw, Drawing>();
+/** The drawings of every chart that is mounted, within the window. */
+const drawn = new Map<Redraw, Drawings>();
 
 export class Redraw {
   private timer: ReturnType<typeof setTimeout> | null = null;
@@ -47,8 +54,7 @@ export class Redraw {
       return;
     }
     const now = performance.now();
-    const mine = last.get(this);
-    const wait = mine ? mine.end + pauseFor(last.values(), now) - now : 0;
+    const wait = this.readyAt(now) - now;
     if (wait > 0) {
       this.timer = setTimeout(() => {
         this.timer = null;
@@ -65,8 +71,18 @@ export class Redraw {
       clearTimeout(this.timer);
     }
     cancelAnimationFrame(this.frame);
-    last.delete(this);
+    drawn.delete(this);
     this.ended = true;
+  }
+
+  private readyAt(now: number): number {
+    const mine = drawn.get(this);
+    const last = mine?.at(-1);
+    if (!mine || !last) {
+      return now;
+    }
+    const others = [...drawn].flatMap(([chart, drawings]) => (chart === this ? [] : [drawings]));
+    return last.end + pauseFor(mine, others, now);
   }
 
   private schedule(): void {
@@ -85,7 +101,8 @@ export class Redraw {
       this.busy = false;
       const end = performance.now();
       if (!this.ended) {
-        last.set(this, { end, cost: end - begin });
+        const recent = (drawn.get(this) ?? []).filter((one) => end - one.end < WINDOW_MS);
+        drawn.set(this, [...recent, { end, cost: end - begin }]);
       }
       if (this.again) {
         this.again = false;

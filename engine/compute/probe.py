@@ -26,9 +26,12 @@ from engine.spec.context import Choice
 Step = Callable[[], None]
 MakeStep = Callable[[Choice], Step]
 
-SHARE_OF_RUN = 0.02
+SHARE_OF_RUN = 0.03
 """Of the predicted time of a training, what measuring may cost."""
 WARM_UP, LEAST_ROUNDS, MOST_ROUNDS = 3, 3, 9
+LONG_STEP_S = 0.2
+"""Steps of that length are steady enough that two warm ones tell."""
+LONG_WARM_UP, LONG_ROUNDS = 2, 1
 HOPELESS = 2.0
 """Times as slow as the fastest after warming up: no further rounds."""
 NOISE = 0.02
@@ -86,11 +89,12 @@ def budget(step_s: float, steps_left: int, count: int) -> float | None:
 
     Examples
     --------
-    >>> budget(0.01, 300, 4) is None, budget(1.0, 3000, 4)
-    (True, 60.0)
+    >>> budget(0.01, 500, 4) is None, budget(1.0, 500, 4)
+    (True, 15.0)
     """
     allowed = SHARE_OF_RUN * step_s * steps_left
-    return allowed if allowed >= step_s * (WARM_UP + LEAST_ROUNDS) * count else None
+    steps = LONG_WARM_UP + LONG_ROUNDS if step_s >= LONG_STEP_S else WARM_UP + LEAST_ROUNDS
+    return allowed if allowed >= step_s * steps * count else None
 
 
 def probe(
@@ -180,7 +184,9 @@ class _Trial:
 
     def warm_up(self) -> None:
         self.first_s = self.run(1)
-        seconds = min(self.run(1) for _ in range(WARM_UP - 1))
+        seconds = self.run(1)
+        if seconds < LONG_STEP_S:
+            seconds = min(seconds, *(self.run(1) for _ in range(WARM_UP - 2)))
         self.bundle = max(1, min(50, round(SAMPLE_S / max(seconds, 1e-6))))
         self.samples = [seconds]
 
@@ -203,13 +209,15 @@ def _warmed(
 
 
 def _race(trials: Sequence[_Trial], until: float, clock: Callable[[], float]) -> None:
-    """Time in turns. The first sample of each, from warming up, only decides who takes part."""
-    limit = HOPELESS * min(trial.samples[0] for trial in trials)
-    running = [trial for trial in trials if trial.samples[0] <= limit]
+    """Time in turns. The first sample of each, from warming up, decides who takes part, and counts when it was long."""
+    fastest_s = min(trial.samples[0] for trial in trials)
+    running = [trial for trial in trials if trial.samples[0] <= HOPELESS * fastest_s]
+    least = LONG_ROUNDS if fastest_s >= LONG_STEP_S else LEAST_ROUNDS
     for trial in running:
-        trial.samples.clear()
+        if trial.samples[0] < LONG_STEP_S:
+            trial.samples.clear()
     for done in range(MOST_ROUNDS):
-        if done >= LEAST_ROUNDS and clock() >= until:
+        if done >= least and clock() >= until:
             return
         for trial in running:
             trial.samples.append(trial.run(trial.bundle))

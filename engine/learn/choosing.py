@@ -20,7 +20,7 @@ from torch.optim import Optimizer
 from engine.compute.backends import backend_of
 from engine.compute.devices import synchronize
 from engine.compute.plan import resolve
-from engine.compute.probe import COMPILING_S, SHARE_OF_RUN, budget, candidates, label, probe
+from engine.compute.probe import COMPILING_S, LONG_STEP_S, SHARE_OF_RUN, budget, candidates, label, probe
 from engine.compute.profile import evidence_of
 from engine.compute.rungs import Rung, legal_rungs, rung
 from engine.learn.checkpoints import random_state
@@ -86,13 +86,14 @@ def choose(
             return known.model_copy(update={"compile": False})
         return known
     kinds = _candidates(plan, module, data)
-    if key is None or len(kinds) < 2 or budget(1.0, steps, len(kinds)) is None:
+    if key is None or len(kinds) < 2 or budget(LONG_STEP_S, steps, len(kinds)) is None:
         return _within(plan, Choice())
     device = data.examples.device
     trials = _Trials(module, data, options)
     step_s = _seconds(trials.make(kinds[0]), device)
     budget_s = budget(step_s, steps, len(kinds))
-    assert budget_s is not None  # it depends on the number of steps alone
+    if budget_s is None:
+        return _within(plan, Choice())
     choice, timings = probe(trials.make, kinds, budget_s, steps_left=steps, device=device)
     ctx.decide(
         "probe",

@@ -51,7 +51,7 @@ def test_a_precision_slower_than_fp32_is_dropped():
     machine = Machine({"fp32": 1.0, "bf16": 2.3, "fp32 channels_last": 1.2, "bf16 channels_last": 2.5})
     choice, _ = machine.probe()
     assert choice == Choice()
-    assert machine.steps["bf16"] == 3  # warmed up and given up
+    assert machine.steps["bf16"] == 2  # warmed up and given up
 
 
 def test_among_equals_the_safer_precision_and_the_plainer_form_win():
@@ -115,7 +115,16 @@ def test_measuring_stays_near_its_budget():
 
 def test_a_training_too_short_to_pay_is_not_probed():
     assert budget(step_s=0.002, steps_left=300, count=4) is None
-    assert budget(step_s=0.5, steps_left=4000, count=4) == pytest.approx(40.0)
+    assert budget(step_s=0.5, steps_left=4000, count=4) == pytest.approx(60.0)
+
+
+def test_ten_minutes_of_long_steps_are_probed_with_few_of_them():
+    assert budget(step_s=1.2, steps_left=500, count=4) == pytest.approx(18.0)
+    assert budget(step_s=0.05, steps_left=500, count=4) is None
+    machine = Machine({"fp32": 1.2, "bf16": 0.6, "fp32 channels_last": 1.1, "bf16 channels_last": 0.5})
+    choice, _ = machine.probe(budget_s=18.0)
+    assert choice == Choice(precision="bf16", memory_format="channels_last")
+    assert machine.now < 18.0
 
 
 def test_the_random_generator_is_put_back():

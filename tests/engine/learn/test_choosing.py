@@ -38,7 +38,7 @@ def chosen(tmp_path, plan=OPEN, key=KEY, steps=100_000, earlier=None):
 
 
 def test_a_short_training_is_not_measured_and_begins_plain(tmp_path):
-    choice, ctx = chosen(tmp_path, steps=999)
+    choice, ctx = chosen(tmp_path, steps=799)
     assert choice == Choice()
     assert not ctx.decisions
 

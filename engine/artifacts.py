@@ -133,6 +133,12 @@ class FigureRef(Ref):
     kind = "figure"
 
 
+class FrontRef(Ref):
+    """What a search measured: ``front.json``, a list of points; the models on the front are its refs."""
+
+    kind = "front"
+
+
 class PredictionsRef(Ref):
     """What a model said about each example."""
 

@@ -103,7 +103,7 @@ class RunContext(Protocol):
         Parameters
         ----------
         kind
-            ``"probe"``, ``"precision"``, ``"attribution"``, ``"batch"`` or ``"rank"``.
+            ``"probe"``, ``"precision"``, ``"attribution"``, ``"batch"``, ``"rank"`` or ``"candidate"``.
         step
             Where in the training.
         template, values

@@ -1,7 +1,18 @@
 /** How kinds of artifacts and categories of blocks look: one colour a kind, one icon a category. */
 import type { IconName } from "../../ui";
 
-const KINDS = new Set(["dataset", "images", "table", "text", "model", "metrics", "figure", "predictions", "file"]);
+const KINDS = new Set([
+  "dataset",
+  "images",
+  "table",
+  "text",
+  "model",
+  "metrics",
+  "figure",
+  "front",
+  "predictions",
+  "file",
+]);
 
 /** CSS colour of a kind; kinds that other packages bring share one. */
 export const kindColour = (kind: string): string => `var(--kind-${KINDS.has(kind) ? kind : "other"})`;

@@ -5,7 +5,8 @@ import { type FigurePoint, PlotlyFigure } from "../../charts/PlotlyFigure";
 import { msg, t } from "../../i18n";
 import { formatBytes } from "../../lib/format";
 import { useLoad } from "../../lib/live";
-import type { ArtifactManifest, BlockRun, OutputJson, Preview, Run } from "../../lib/types";
+import type { BlockRun, OutputJson, Run } from "../../lib/runTypes";
+import type { ArtifactManifest, Preview } from "../../lib/types";
 import { artifactFile } from "../../lib/urls";
 import { Badge, Button, EmptyState, ErrorState, Icon, LoadingState } from "../../ui";
 import { titleOf } from "../shared/DocumentGraph";
@@ -172,6 +173,7 @@ const KINDS: Record<string, string> = {
   model: msg("Model"),
   metrics: msg("Metrics"),
   figure: msg("Figure"),
+  front: msg("Pareto front"),
   predictions: msg("Predictions"),
   file: msg("File"),
 };

@@ -22,8 +22,13 @@ def torch_state(device: torch.device) -> dict[str, Tensor]:
     """
     states = {"cpu": torch.get_rng_state()}
     if device.type != "cpu":
-        states[device.type] = torch.get_device_module(device.type).get_rng_state(device)
+        states[device.type] = torch.get_device_module(device.type).get_rng_state(*_which(device))
     return states
+
+
+def _which(device: torch.device) -> tuple[torch.device, ...]:
+    """How a module of PyTorch is told whose generator is meant: Apple's has only one, and takes no name."""
+    return () if device.type == "mps" else (device,)
 
 
 def full_state(device: torch.device) -> dict[str, Tensor]:
@@ -50,7 +55,7 @@ def put_back(states: Mapping[str, Tensor], device: torch.device) -> None:
     """
     torch.set_rng_state(states["cpu"])
     if device.type != "cpu":
-        torch.get_device_module(device.type).set_rng_state(states[device.type], device)
+        torch.get_device_module(device.type).set_rng_state(states[device.type], *_which(device))
     if "numpy_keys" in states:
         position, has_gauss, gauss = states["numpy_rest"].tolist()
         keys = states["numpy_keys"].numpy().astype(np.uint32)

@@ -4,8 +4,8 @@
  * Pure functions on plain arrays; `LineChart` draws what they return. Nothing here knows plotly.js.
  */
 import { decodeFloat64, upperBound } from "../lib/binary";
+import type { SeriesJson } from "../lib/runTypes";
 import { pointsAfter, type Tail } from "../lib/tail";
-import type { SeriesJson } from "../lib/types";
 
 export type XAxis = "step" | "epoch" | "wall" | "relative";
 

@@ -6,8 +6,8 @@
  */
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { api, query } from "../lib/api";
+import type { SeriesJson } from "../lib/runTypes";
 import type { Tail } from "../lib/tail";
-import type { SeriesJson } from "../lib/types";
 import { decodeSeries, joinTail, type Series, splice } from "./curves";
 
 export type SeriesByRun = Record<string, Series>;

@@ -4,7 +4,8 @@
  * Pure functions on `decision` events: the reducer keeps them, the timeline under the training chart draws them.
  * `from` and `to` of a precision decision, in its values or its evidence, name rungs; the new one holds from its step.
  */
-import type { Json, RunEvent } from "./types";
+import type { RunEvent } from "./runTypes";
+import type { Json } from "./types";
 
 export interface Decision {
   seq: number;

@@ -7,8 +7,8 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { ApiError, api } from "./api";
 import { initialRunState, isOver, type RunState, reduceRun, resetRunState } from "./runState";
+import type { Run } from "./runTypes";
 import { BellSocket, type Change, type LinkState, RunSocket } from "./socket";
-import type { Run } from "./types";
 
 export type { Decision } from "./decisions";
 export type { LogLine, RunState } from "./runState";

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { encodeFloat64 } from "./binary";
 import { initialRunState, reduceRun, resetRunState } from "./runState";
+import type { Run, RunEvent } from "./runTypes";
 import { pointsAfter } from "./tail";
-import type { Run, RunEvent } from "./types";
 
 const run: Run = {
   id: "r1",

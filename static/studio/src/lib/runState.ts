@@ -6,8 +6,9 @@
  */
 import { msg } from "../i18n";
 import { type Decision, decisionOf, MAX_DECISIONS, rungAfter } from "./decisions";
+import type { BlockRun, Run, RunEvent } from "./runTypes";
 import { appendPoints, decodePoints, EMPTY_TAIL, type Tail } from "./tail";
-import type { BlockRun, Json, Run, RunEvent } from "./types";
+import type { Json } from "./types";
 
 export interface LogLine {
   seq: number;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { RunEvent } from "./runTypes";
 import { jitteredWait, RunSocket } from "./socket";
-import type { RunEvent } from "./types";
 
 class FakeSocket {
   static all: FakeSocket[] = [];

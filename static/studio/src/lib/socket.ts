@@ -4,7 +4,7 @@
  * `RunSocket` follows one run from a sequence number and loses nothing: after every reconnect it asks
  * for what came after the last event it handed over. `BellSocket` only says that something changed.
  */
-import type { Run, RunEvent } from "./types";
+import type { Run, RunEvent } from "./runTypes";
 
 export type LinkState = "connecting" | "live" | "offline" | "closed";
 

@@ -12,7 +12,8 @@ import {
 import { t, tn } from "../i18n";
 import { ApiError, api } from "../lib/api";
 import { SYSTEM_BLOCK } from "../lib/live";
-import type { PageProps, Run, SeriesJson } from "../lib/types";
+import type { Run, SeriesJson } from "../lib/runTypes";
+import type { PageProps } from "../lib/types";
 import { urls } from "../lib/urls";
 import { Button, EmptyState, ErrorState, LinkButton, LoadingState, Notice, useToast } from "../ui";
 import { ConfigTable } from "./compare/ConfigTable";

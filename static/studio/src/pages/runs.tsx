@@ -2,7 +2,8 @@
 import { useDeferredValue, useMemo, useState } from "react";
 import { t, tn } from "../i18n";
 import { useBell } from "../lib/live";
-import type { PageProps, RunSummary } from "../lib/types";
+import type { RunSummary } from "../lib/runTypes";
+import type { PageProps } from "../lib/types";
 import { urls } from "../lib/urls";
 import { Button, EmptyState, ErrorState, Input, LinkButton, LoadingState, Menu, Select } from "../ui";
 import { metricOrder } from "./run/RunCharts";

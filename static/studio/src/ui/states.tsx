@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import { t } from "../i18n";
 import { ApiError } from "../lib/api";
 import { formatPercent } from "../lib/format";
-import type { BlockState, RunStatus } from "../lib/types";
+import type { BlockState, RunStatus } from "../lib/runTypes";
 import { Button } from "./Button";
 import { Icon, type IconName } from "./Icon";
 

@@ -2,7 +2,8 @@
 import { lazy, memo, Suspense, useEffect, useState } from "react";
 import { t } from "../../i18n";
 import { formatNumber } from "../../lib/format";
-import type { OutputJson, Preview } from "../../lib/types";
+import type { OutputJson } from "../../lib/runTypes";
+import type { Preview } from "../../lib/types";
 import { useBuilderState } from "../store/context";
 import { loadPreview } from "./previews";
 

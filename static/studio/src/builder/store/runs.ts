@@ -6,7 +6,7 @@ import type { PlannedBlock } from "../../graph/runview";
 import { message } from "../../graph/types";
 import { hasErrors } from "../../graph/validate";
 import { ApiError, api, idempotencyKey } from "../../lib/api";
-import type { Run } from "../../lib/types";
+import type { Run } from "../../lib/runTypes";
 import type { Saver } from "./saver";
 import { type BuilderStore, notify, type RunView } from "./state";
 

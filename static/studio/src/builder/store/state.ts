@@ -11,7 +11,7 @@ import { type Batch, type SyncState, startSync } from "../../graph/sync";
 import type { Catalog, Message, PipelineDocument, Point, Problem } from "../../graph/types";
 import { mergeProblems, validateLight } from "../../graph/validate";
 import type { Tail } from "../../lib/live";
-import type { BlockRun, RunStatus } from "../../lib/types";
+import type { BlockRun, RunStatus } from "../../lib/runTypes";
 
 export type SaveState = "saved" | "saving" | "offline";
 export type SidePanel = "inspector" | "problems" | "outline" | null;

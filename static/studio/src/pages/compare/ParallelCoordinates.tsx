@@ -3,7 +3,8 @@ import { useMemo } from "react";
 import { PlotlyFigure } from "../../charts";
 import { color, seriesToken, useThemeGeneration } from "../../charts/theme";
 import { t } from "../../i18n";
-import type { Json, RunSummary } from "../../lib/types";
+import type { RunSummary } from "../../lib/runTypes";
+import type { Json } from "../../lib/types";
 import { EmptyState } from "../../ui";
 import { configRows } from "../shared/documentDiff";
 

@@ -1,7 +1,7 @@
 /** One block of a run: its state, why it ran or was cached, how long it took, its numbers and its error. */
 import { t, tError } from "../../i18n";
 import { formatDuration, formatMetric, formatPercent } from "../../lib/format";
-import type { Run } from "../../lib/types";
+import type { Run } from "../../lib/runTypes";
 import { Button, IconButton, Notice, Progress, StatusBadge } from "../../ui";
 import { titleOf } from "../shared/DocumentGraph";
 import styles from "./run.module.css";

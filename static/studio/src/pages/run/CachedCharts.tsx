@@ -4,7 +4,7 @@ import { ChartCard, type ChartOptions, type CursorGroup, seriesToken } from "../
 import { stepsPerEpoch } from "../../charts/curves";
 import { t } from "../../i18n";
 import { type Decision, decisionOf, MAX_DECISIONS, mergeDecisions } from "../../lib/decisions";
-import type { Maker, RunEvent } from "../../lib/types";
+import type { Maker, RunEvent } from "../../lib/runTypes";
 import { urls } from "../../lib/urls";
 import { DecisionTimeline } from "../shared/timeline/DecisionTimeline";
 import { metricOrder, timelinesOf, useStoredCurves } from "./RunCharts";

@@ -3,7 +3,8 @@ import { useMemo, useState } from "react";
 import { saveText } from "../../charts/export";
 import { t } from "../../i18n";
 import { formatNumber } from "../../lib/format";
-import type { Json, Run } from "../../lib/types";
+import type { Run } from "../../lib/runTypes";
+import type { Json } from "../../lib/types";
 import { Button, EmptyState, Input } from "../../ui";
 import { configOf } from "../shared/documentDiff";
 

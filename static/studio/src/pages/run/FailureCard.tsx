@@ -2,7 +2,8 @@
 import { useState } from "react";
 import { t, tError } from "../../i18n";
 import { api, query } from "../../lib/api";
-import type { Items, Run, RunSummary, StudioErrorJson } from "../../lib/types";
+import type { Run, RunSummary } from "../../lib/runTypes";
+import type { Items, StudioErrorJson } from "../../lib/types";
 import { urls } from "../../lib/urls";
 import { Button, Icon, useToast } from "../../ui";
 import { titleOf } from "../shared/DocumentGraph";

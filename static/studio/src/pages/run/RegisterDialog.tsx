@@ -2,7 +2,8 @@
 import { useState } from "react";
 import { t } from "../../i18n";
 import { api } from "../../lib/api";
-import type { RegisteredModel, Run } from "../../lib/types";
+import type { Run } from "../../lib/runTypes";
+import type { RegisteredModel } from "../../lib/types";
 import { urls } from "../../lib/urls";
 import { Field, FormDialog, Input } from "../../ui";
 

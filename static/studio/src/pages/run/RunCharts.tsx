@@ -7,7 +7,7 @@ import { t } from "../../i18n";
 import { api } from "../../lib/api";
 import type { Decision } from "../../lib/decisions";
 import { isOver, type RunState, SYSTEM_BLOCK } from "../../lib/live";
-import type { SeriesJson } from "../../lib/types";
+import type { SeriesJson } from "../../lib/runTypes";
 import { EmptyState } from "../../ui";
 import { DecisionTimeline } from "../shared/timeline/DecisionTimeline";
 import { CachedCharts } from "./CachedCharts";

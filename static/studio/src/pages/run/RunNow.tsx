@@ -1,8 +1,8 @@
 /** What the run does now: each running block with how far it is, what is left, how fast it goes and in what precision. */
 import { t } from "../../i18n";
 import { formatDuration, formatNumber } from "../../lib/format";
+import type { BlockRun, Run } from "../../lib/runTypes";
 import { formatRate, ratesOf } from "../../lib/throughput";
-import type { BlockRun, Run } from "../../lib/types";
 import { Progress } from "../../ui";
 import styles from "./run.module.css";
 

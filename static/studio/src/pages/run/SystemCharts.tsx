@@ -14,7 +14,7 @@ import { t } from "../../i18n";
 import { api, query } from "../../lib/api";
 import { formatMetric } from "../../lib/format";
 import type { RunState } from "../../lib/live";
-import type { SeriesJson } from "../../lib/types";
+import type { SeriesJson } from "../../lib/runTypes";
 import styles from "./run.module.css";
 
 const POINTS = 1000;

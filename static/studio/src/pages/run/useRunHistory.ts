@@ -4,7 +4,8 @@ import { api, query } from "../../lib/api";
 import { type Decision, decisionOf, MAX_DECISIONS, mergeDecisions } from "../../lib/decisions";
 import type { LogLine, RunState } from "../../lib/live";
 import { logLine } from "../../lib/runState";
-import type { Items, RunEvent } from "../../lib/types";
+import type { RunEvent } from "../../lib/runTypes";
+import type { Items } from "../../lib/types";
 
 const PAGE = 2000;
 const MOST = 20_000;

@@ -2,7 +2,7 @@
 import { useState } from "react";
 import { t } from "../../i18n";
 import { api } from "../../lib/api";
-import type { RunSummary } from "../../lib/types";
+import type { RunSummary } from "../../lib/runTypes";
 import { Field, FormDialog, Input, Textarea } from "../../ui";
 
 export interface EditRunDialogProps {

@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useRef, useState } from "react";
 import { t } from "../../i18n";
 import { formatAge, formatDate, formatDuration, formatMetric } from "../../lib/format";
-import type { RunSummary } from "../../lib/types";
+import type { RunSummary } from "../../lib/runTypes";
 import { urls } from "../../lib/urls";
 import { Icon, StatusBadge } from "../../ui";
 import { valueText } from "../run/Configuration";

@@ -5,7 +5,8 @@
  */
 import { useCallback, useEffect, useRef, useState } from "react";
 import { api, query } from "../../lib/api";
-import type { Items, RunSummary } from "../../lib/types";
+import type { RunSummary } from "../../lib/runTypes";
+import type { Items } from "../../lib/types";
 
 export const PAGE = 100;
 

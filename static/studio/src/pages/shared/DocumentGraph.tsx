@@ -2,7 +2,8 @@
 import { useMemo } from "react";
 import { t } from "../../i18n";
 import { formatDuration, formatPercent } from "../../lib/format";
-import type { BlockRun, PipelineDocument } from "../../lib/types";
+import type { BlockRun } from "../../lib/runTypes";
+import type { PipelineDocument } from "../../lib/types";
 import { Icon, type IconName } from "../../ui/Icon";
 import { statusLabel } from "../../ui/states";
 import styles from "./DocumentGraph.module.css";

@@ -29,7 +29,11 @@ MAX_OPTIONS = 10_000
 
 
 class NewModel(Input):
-    """A model that a run made, named by block and port; or any model of the workspace, by its digest."""
+    """A model that a run made, named by block and port; or any model of the workspace, by its digest.
+
+    With a run and a digest: a model that the block put out, or one that an output of it builds on, such as a point of
+    the front of a search.
+    """
 
     name: str = Field(min_length=1, max_length=200)
     run: uuid.UUID | None = None
@@ -82,8 +86,13 @@ def _digest_of(payload: NewModel, project: Project, request: HttpRequest) -> tup
     if run.project_id != project.pk:
         raise ApiError(422, "The run belongs to another project", field="run")
     block = run_json(run.pk)["blocks"].get(payload.block or "", {})
-    output = (block.get("outputs") or {}).get(payload.port or "", {})
-    return output.get("digest", ""), run
+    outputs = block.get("outputs") or {}
+    if payload.digest is None:
+        return outputs.get(payload.port or "", {}).get("digest", ""), run
+    made = {output["digest"] for output in outputs.values()}
+    if payload.digest not in made.union(*(store.manifest(digest)["refs"] for digest in made)):
+        raise ApiError(404, "This block made no such model", field="digest")
+    return payload.digest, run
 
 
 @router.get("/projects/{hexid:project_id}/models", response={200: dict[str, Any], **ERRORS})
@@ -98,8 +107,10 @@ def add_model(request: HttpRequest, project_id: uuid.UUID, payload: NewModel) ->
     """Keep a model under a name."""
     project = find(Project, person(request), project_id, Role.EDITOR)
     digest, run = _digest_of(payload, project, request)
-    if not Artifact.objects.filter(workspace_id=project.workspace_id, digest=digest, kind="model").exists():
-        raise ApiError(422, "There is no such model in this workspace", field="digest" if run is None else "block")
+    found = Artifact.objects.filter(workspace_id=project.workspace_id, digest=digest).first()
+    if found is None or found.kind != "model":
+        status = 404 if found is None and payload.digest is not None else 422
+        raise ApiError(status, "There is no such model in this workspace", field="digest" if run is None else "block")
     row = RegisteredModel.objects.create(
         project=project, name=payload.name, digest=digest, run=run, block=payload.block or "", user=person(request)
     )

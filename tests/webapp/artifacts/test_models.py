@@ -9,7 +9,8 @@ import pytest
 from tests.webapp.runs_support import make_run
 from tests.webapp.support import Caller, make_artifact
 from webapp.artifacts import store
-from webapp.artifacts.models import Artifact, Job
+from webapp.artifacts.models import Artifact, Job, RegisteredModel
+from webapp.bridge import canonical_json
 from webapp.runs.models import BlockState
 
 pytestmark = pytest.mark.django_db
@@ -48,9 +49,59 @@ def test_a_model_is_kept_by_the_run_that_made_it(people: Any, model: Artifact) -
     assert (status, row["run"], row["block"], row["digest"]) == (201, run.pk.hex, "train", model.digest)
 
 
-@pytest.mark.parametrize("body", [{}, {"digest": "sha256:" + "0" * 64}, {"digest": "x"}])
-def test_what_is_no_model_cannot_be_kept(people: Any, body: dict[str, Any]) -> None:
-    assert register(people, **body)[0] == 422
+def test_a_model_is_named_one_way_or_the_other(people: Any) -> None:
+    assert register(people)[0] == 422
+
+
+@pytest.mark.parametrize("digest", ["sha256:" + "0" * 64, "x"])
+def test_a_digest_that_the_workspace_does_not_own_is_404(people: Any, digest: str) -> None:
+    assert register(people, digest=digest)[0] == 404
+
+
+def test_the_model_of_another_workspace_is_404(people: Any, tmp_path: Any) -> None:
+    theirs = make_artifact(people.stranger.workspaces.get(), tmp_path, "model", model__json=SPEC)
+
+    assert register(people, digest=theirs.digest)[0] == 404
+    assert not RegisteredModel.objects.exists()
+
+
+def test_a_viewer_registers_nothing(people: Any, model: Artifact) -> None:
+    body = {"name": "best", "digest": model.digest}
+
+    assert Caller(people.viewer)("POST", f"/projects/{people.project.pk.hex}/models", body)[0] == 403
+    assert not RegisteredModel.objects.exists()
+
+
+@pytest.fixture
+def searched(people: Any, model: Artifact, tmp_path: Any) -> Any:
+    """A run whose block put out a front that builds on a model."""
+    front = front_of(people.workspace, tmp_path, model)
+    run = make_run(people.project)
+    outputs = {"front": {"digest": front, "kind": "front", "preview": False}}
+    BlockState.objects.filter(run=run, block="train").update(data={"state": "done", "outputs": outputs})
+    return run
+
+
+def front_of(workspace: Any, folder: Any, *models: Artifact) -> str:
+    """An artifact that builds on models."""
+    path = folder / "front"
+    path.write_bytes(
+        canonical_json({"kind": "front", "files": {}, "meta": {}, "refs": [model.digest for model in models]})
+    )
+    sha256, _ = store.keep_file(path)
+    return str(store.register(workspace.pk, f"sha256:{sha256}").digest)
+
+
+def test_a_point_of_a_front_is_kept_with_the_run_that_found_it(people: Any, model: Artifact, searched: Any) -> None:
+    status, row = register(people, run=searched.pk.hex, block="train", digest=model.digest)
+
+    assert (status, row["run"], row["block"], row["digest"]) == (201, searched.pk.hex, "train", model.digest)
+
+
+def test_a_model_that_the_block_did_not_make_is_404(people: Any, searched: Any, tmp_path: Any) -> None:
+    other = make_artifact(people.workspace, tmp_path, "model", model__json=b'{"task": "regression"}')
+
+    assert register(people, run=searched.pk.hex, block="train", digest=other.digest)[0] == 404
 
 
 def test_a_file_is_no_model(people: Any, tmp_path: Any) -> None:

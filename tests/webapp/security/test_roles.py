@@ -231,5 +231,5 @@ def test_a_foreign_object_inside_an_own_one_is_404(people: Any, world: dict[str,
 
     assert owner("GET", f"{mine}/artifacts/{artifact.digest}")[0] == 404
     assert owner("DELETE", f"{mine}/members/{people.stranger.pk.hex}")[0] == 404
-    assert owner("POST", f"{project}/models", {"name": "x", "digest": artifact.digest})[0] == 422
+    assert owner("POST", f"{project}/models", {"name": "x", "digest": artifact.digest})[0] == 404
     assert owner.ask("GET", f"{theirs}/runs/{world['run_id']}").status_code == 404

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.models.registry import ModelConfig, architecture
+from engine.models.widths import Widths
 
 
 class AutoencoderConfig(ModelConfig):
@@ -44,7 +45,11 @@ class AutoencoderConfig(ModelConfig):
         return [] if self.shape is not None else ["shape"]
 
 
-@architecture("autoencoder", config=AutoencoderConfig, inputs=("images", "table"), head=())
+def _widths(config: AutoencoderConfig) -> Widths:
+    return Widths({"widths": config.widths, "latent_size": config.latent_size})
+
+
+@architecture("autoencoder", config=AutoencoderConfig, inputs=("images", "table"), head=(), widths=_widths)
 def autoencoder(config: AutoencoderConfig) -> nn.Module:
     """An encoder, a narrow layer, and a decoder that mirrors the encoder.
 

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.models.attention import attend, initialise
-from engine.models.registry import ModelConfig, architecture
+from engine.models.registry import architecture
+from engine.models.widths import TransformerConfig, transformer_widths
 
 SIZES: Mapping[str, Mapping[str, int]] = {
     name: {"hidden_size": hidden, "layers": layers, "heads": heads, "intermediate_size": 4 * hidden}
@@ -31,8 +32,8 @@ SIZES: Mapping[str, Mapping[str, int]] = {
 """Base and large as in Devlin et al. 2019; the others as in Turc et al., "Well-read students learn better", 2019."""
 
 
-class BertConfig(ModelConfig):
-    """Shape of a BERT.
+class BertConfig(TransformerConfig):
+    """Shape of a BERT; more in :class:`engine.models.widths.TransformerConfig`.
 
     Attributes
     ----------
@@ -47,8 +48,6 @@ class BertConfig(ModelConfig):
     pooling
         What a text is summed up as: ``"cls"``, a layer on its first token, as in the paper; ``"mean"``, the mean over
         its tokens, as sentence encoders have it.
-    hidden_size, layers, heads, intermediate_size
-        Width, number of layers, heads of attention, and inner width of the feed-forward layers.
     """
 
     task: Literal["classification", "masked_lm"] | None = None
@@ -73,7 +72,13 @@ class BertConfig(ModelConfig):
         return [field for field in needed if getattr(self, field) is None]
 
 
-@architecture("bert", config=BertConfig, inputs=("tokens",), head=("classifier.", "cls.", "bert.pooler."))
+@architecture(
+    "bert",
+    config=BertConfig,
+    inputs=("tokens",),
+    head=("classifier.", "cls.", "bert.pooler."),
+    widths=transformer_widths,
+)
 def bert(config: BertConfig) -> nn.Module:
     """Layers of self-attention and feed-forward, normalised after each.
 
@@ -160,7 +165,7 @@ class Layers(nn.Module):
 
     def __init__(self, config: BertConfig) -> None:
         super().__init__()
-        self.layer = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        self.layer = nn.ModuleList(Layer(config, number) for number in range(config.layers))
 
     def forward(self, x_BTD: Tensor, mask: Tensor | None) -> Tensor:
         """``(B, T, D)`` -> ``(B, T, D)``."""
@@ -193,12 +198,12 @@ class Embeddings(nn.Module):
 class Layer(nn.Module):
     """Self-attention and feed-forward, each with its shortcut (Devlin et al. 2019; post-norm)."""
 
-    def __init__(self, config: BertConfig) -> None:
+    def __init__(self, config: BertConfig, number: int) -> None:
         super().__init__()
-        width = config.hidden_size
-        self.attention = SelfAttention(config)
-        self.intermediate = nn.ModuleDict({"dense": nn.Linear(width, config.intermediate_size)})
-        self.output = Added(config.intermediate_size, config)
+        inner = config.inner_of(number)
+        self.attention = SelfAttention(config, config.heads_of(number))
+        self.intermediate = nn.ModuleDict({"dense": nn.Linear(config.hidden_size, inner)})
+        self.output = Added(inner, config)
 
     def forward(self, x_BTD: Tensor, mask: Tensor | None) -> Tensor:
         """``(B, T, D)`` -> ``(B, T, D)``."""
@@ -210,12 +215,12 @@ class Layer(nn.Module):
 class SelfAttention(nn.Module):
     """Query, key and value of every token, attention, and the shortcut."""
 
-    def __init__(self, config: BertConfig) -> None:
+    def __init__(self, config: BertConfig, heads: int) -> None:
         super().__init__()
-        width = config.hidden_size
-        self.heads, self.dropout = config.heads, config.dropout
-        self.self = nn.ModuleDict({name: nn.Linear(width, width) for name in ("query", "key", "value")})
-        self.output = Added(width, config)
+        width, inner = config.hidden_size, heads * config.size_of_head
+        self.heads, self.dropout = heads, config.dropout
+        self.self = nn.ModuleDict({name: nn.Linear(width, inner) for name in ("query", "key", "value")})
+        self.output = Added(inner, config)
 
     def forward(self, x_BTD: Tensor, mask: Tensor | None) -> Tensor:
         """``(B, T, D)`` -> ``(B, T, D)``."""

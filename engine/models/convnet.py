@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engine.models.registry import ModelConfig, architecture
+from engine.models.widths import Widths
 
 
 class ConvNetConfig(ModelConfig):
@@ -33,7 +34,13 @@ class ConvNetConfig(ModelConfig):
         return {"num_classes": num_classes, "in_channels": shape[0]}
 
 
-@architecture("convnet", config=ConvNetConfig, inputs=("images",), head="head.")
+@architecture(
+    "convnet",
+    config=ConvNetConfig,
+    inputs=("images",),
+    head="head.",
+    widths=lambda config: Widths({"widths": config.widths}),
+)
 def convnet(config: ConvNetConfig) -> nn.Module:
     """Stages of 3x3 convolution, batch normalisation, ReLU and 2x2 max-pooling; then the mean over the image.
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.models.registry import ModelConfig, architecture
+from engine.models.widths import Widths
 
 STAGES = (
     # repeats, kernel, stride, expansion, channels
@@ -58,7 +59,21 @@ class EfficientNetLite0Config(ModelConfig):
         return {"num_classes": num_classes, "in_channels": shape[0]}
 
 
-@architecture("efficientnet_lite0", config=EfficientNetLite0Config, inputs=("images",), head="_fc.")
+def _free(config: EfficientNetLite0Config) -> Widths:
+    values = {
+        "stem_width": config.stem_width,
+        "widths": config.widths,
+        "inner_widths": _inner_widths(config),
+        "head_width": config.head_width,
+    }
+    stages = [stage for stage, (repeats, *_) in enumerate(STAGES) for _ in range(repeats)]
+    same = [tuple(("widths", block) for block, at in enumerate(stages) if at == stage) for stage in range(len(STAGES))]
+    # The first block does not expand: it filters the channels of the stem as they are.
+    tied = [(("stem_width",), ("inner_widths", 0)), *(together for together in same if len(together) > 1)]
+    return Widths(values, tuple(tied), streams=("widths",))
+
+
+@architecture("efficientnet_lite0", config=EfficientNetLite0Config, inputs=("images",), head="_fc.", widths=_free)
 def efficientnet_lite0(config: EfficientNetLite0Config) -> nn.Module:
     """16 inverted residual blocks.
 
@@ -148,14 +163,23 @@ def norm(channels: int) -> nn.BatchNorm2d:
 
 def _blocks(config: EfficientNetLite0Config) -> list[InvertedResidual]:
     blocks: list[InvertedResidual] = []
+    inners = _inner_widths(config)
     before = config.stem_width
     for repeats, kernel, stride, expansion, _ in STAGES:
         for repeat in range(repeats):
             number = len(blocks)
-            inner = config.inner_widths[number] if config.inner_widths else before * expansion
-            after = config.widths[number]
+            inner, after = inners[number], config.widths[number]
             blocks.append(
                 InvertedResidual(before, inner, after, kernel, 1 if repeat else stride, expands=expansion != 1)
             )
             before = after
     return blocks
+
+
+def _inner_widths(config: EfficientNetLite0Config) -> list[int]:
+    """Channels inside each block."""
+    if config.inner_widths:
+        return config.inner_widths
+    expansions = [expansion for repeats, _, _, expansion, _ in STAGES for _ in range(repeats)]
+    befores = [config.stem_width, *config.widths]
+    return [before * expansion for before, expansion in zip(befores, expansions, strict=False)]

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from engine.models.registry import ModelConfig, architecture
+from engine.models.widths import Widths
 
 
 class MLPConfig(ModelConfig):
@@ -34,7 +35,13 @@ class MLPConfig(ModelConfig):
         return {"num_classes": num_classes, "in_features": math.prod(shape)}
 
 
-@architecture("mlp", config=MLPConfig, inputs=("images", "table"), head="head.")
+@architecture(
+    "mlp",
+    config=MLPConfig,
+    inputs=("images", "table"),
+    head="head.",
+    widths=lambda config: Widths({"hidden": config.hidden}),
+)
 def mlp(config: MLPConfig) -> nn.Module:
     """Linear layers with ReLU between them.
 

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from engine.models.registry import architecture
 from engine.models.transformer_lm import Decoder, TransformerLMConfig
+from engine.models.widths import transformer_widths
 
 
 class MoELMConfig(TransformerLMConfig):
@@ -43,7 +44,7 @@ class MoELMConfig(TransformerLMConfig):
     router_z_weight: float = Field(0.001, ge=0)
 
 
-@architecture("moe_lm", config=MoELMConfig, inputs=("tokens",), head="lm_head.")
+@architecture("moe_lm", config=MoELMConfig, inputs=("tokens",), head="lm_head.", widths=transformer_widths)
 def moe_lm(config: MoELMConfig) -> nn.Module:
     """The decoder of :mod:`engine.models.transformer_lm` with a mixture of experts in every layer.
 
@@ -65,7 +66,7 @@ class MoEDecoder(Decoder):
     """See :func:`moe_lm`."""
 
     def __init__(self, config: MoELMConfig) -> None:
-        super().__init__(config, lambda: Experts(config))
+        super().__init__(config, lambda layer: Experts(config, config.inner_of(layer)))
         self.moe = config
 
     def extra_loss(self) -> Tensor:
@@ -116,11 +117,11 @@ class Routing(NamedTuple):
 class Experts(nn.Module):
     """Router and experts (SwiGLU each) of one layer; the weights of all experts lie in one tensor."""
 
-    def __init__(self, config: MoELMConfig) -> None:
+    def __init__(self, config: MoELMConfig, inner: int) -> None:
         super().__init__()
         if config.top_k > config.experts:
             raise ValueError("a token cannot be sent to more experts than there are")
-        experts, width, inner = config.experts, config.hidden_size, config.intermediate_size
+        experts, width = config.experts, config.hidden_size
         self.experts, self.top_k, self.capacity_factor = experts, config.top_k, config.capacity_factor
         self.router = nn.Linear(width, experts, bias=False)
         self.gate_proj = nn.Parameter(torch.empty(experts, width, inner))

@@ -10,12 +10,15 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import nn
 
 from engine.errors import UserError
+
+if TYPE_CHECKING:
+    from engine.models.widths import Widths
 
 
 class ModelConfig(BaseModel):
@@ -65,6 +68,8 @@ class Architecture:
     heads
         Prefixes of the parameters of the last layers, which depend on the task and the number of classes. The first is
         that of classification.
+    widths
+        The widths that may shrink, see :mod:`engine.models.widths`; None: none may.
     """
 
     name: str
@@ -72,6 +77,7 @@ class Architecture:
     build: Callable[[Any], nn.Module]
     inputs: tuple[str, ...]
     heads: tuple[str, ...]
+    widths: Callable[[Any], Widths] | None = None
 
 
 _KNOWN: dict[str, Architecture] = {}
@@ -79,7 +85,12 @@ _LOCAL: dict[str, Architecture] = {}
 
 
 def architecture(
-    name: str, *, config: type[C], inputs: Sequence[str], head: str | tuple[str, ...]
+    name: str,
+    *,
+    config: type[C],
+    inputs: Sequence[str],
+    head: str | tuple[str, ...],
+    widths: Callable[[C], Widths] | None = None,
 ) -> Callable[[Callable[[C], nn.Module]], Callable[[C], nn.Module]]:
     """Register a builder; the function is returned unchanged.
 
@@ -93,11 +104,13 @@ def architecture(
         As in :class:`Architecture`.
     head
         One prefix or several, as in :class:`Architecture`.
+    widths
+        As in :class:`Architecture`.
     """
     heads = (head,) if isinstance(head, str) else head
 
     def declare(function: Callable[[C], nn.Module]) -> Callable[[C], nn.Module]:
-        _KNOWN[name] = Architecture(name, config, function, tuple(inputs), heads)
+        _KNOWN[name] = Architecture(name, config, function, tuple(inputs), heads, widths)
         return function
 
     return declare

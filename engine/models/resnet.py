@@ -6,13 +6,14 @@ the paper and in torchvision. ``"small"``: one 3x3 convolution with stride 1, fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
 
 from engine.models.registry import ModelConfig, architecture
+from engine.models.widths import Widths
 
 
 class ResNetConfig(ModelConfig):
@@ -44,7 +45,18 @@ class ResNetConfig(ModelConfig):
         return {"num_classes": num_classes, "in_channels": shape[0]}
 
 
-@architecture("resnet18", config=ResNetConfig, inputs=("images",), head="fc.")
+def _free(name: str) -> Callable[[ResNetConfig], Widths]:
+    def widths(config: ResNetConfig) -> Widths:
+        stages, inners = _stages(config, *SHAPES[name])
+        # Without a convolution in its first shortcut, the stem's channels are those that the first stage adds to.
+        tied = ((("stem_width",), ("stage_widths", 0)),) if config.stem_width == stages[0] else ()
+        values = {"stem_width": config.stem_width, "stage_widths": stages, "inner_widths": inners}
+        return Widths(values, tied, streams=("stage_widths",))
+
+    return widths
+
+
+@architecture("resnet18", config=ResNetConfig, inputs=("images",), head="fc.", widths=_free("resnet18"))
 def resnet18(config: ResNetConfig) -> nn.Module:
     """18 layers: K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", CVPR 2016, table 1.
 
@@ -52,31 +64,31 @@ def resnet18(config: ResNetConfig) -> nn.Module:
     >>> resnet18(ResNetConfig(in_channels=3, num_classes=10)).eval()(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2, 10])
     """
-    return ResNet(config, BasicBlock, [2, 2, 2, 2])
+    return ResNet(config, *SHAPES["resnet18"])
 
 
-@architecture("resnet34", config=ResNetConfig, inputs=("images",), head="fc.")
+@architecture("resnet34", config=ResNetConfig, inputs=("images",), head="fc.", widths=_free("resnet34"))
 def resnet34(config: ResNetConfig) -> nn.Module:
     """34 layers: He et al. 2016, table 1."""
-    return ResNet(config, BasicBlock, [3, 4, 6, 3])
+    return ResNet(config, *SHAPES["resnet34"])
 
 
-@architecture("resnet50", config=ResNetConfig, inputs=("images",), head="fc.")
+@architecture("resnet50", config=ResNetConfig, inputs=("images",), head="fc.", widths=_free("resnet50"))
 def resnet50(config: ResNetConfig) -> nn.Module:
     """50 layers: He et al. 2016, table 1, with the stride in the 3x3 convolution ("v1.5", as torchvision has it)."""
-    return ResNet(config, Bottleneck, [3, 4, 6, 3])
+    return ResNet(config, *SHAPES["resnet50"])
 
 
-@architecture("resnet101", config=ResNetConfig, inputs=("images",), head="fc.")
+@architecture("resnet101", config=ResNetConfig, inputs=("images",), head="fc.", widths=_free("resnet101"))
 def resnet101(config: ResNetConfig) -> nn.Module:
     """101 layers: He et al. 2016, table 1, as "v1.5"."""
-    return ResNet(config, Bottleneck, [3, 4, 23, 3])
+    return ResNet(config, *SHAPES["resnet101"])
 
 
-@architecture("resnet152", config=ResNetConfig, inputs=("images",), head="fc.")
+@architecture("resnet152", config=ResNetConfig, inputs=("images",), head="fc.", widths=_free("resnet152"))
 def resnet152(config: ResNetConfig) -> nn.Module:
     """152 layers: He et al. 2016, table 1, as "v1.5"."""
-    return ResNet(config, Bottleneck, [3, 8, 36, 3])
+    return ResNet(config, *SHAPES["resnet152"])
 
 
 class BasicBlock(nn.Module):
@@ -128,6 +140,16 @@ class Bottleneck(nn.Module):
         return added
 
 
+SHAPES: Mapping[str, tuple[type[BasicBlock] | type[Bottleneck], Sequence[int]]] = {
+    "resnet18": (BasicBlock, [2, 2, 2, 2]),
+    "resnet34": (BasicBlock, [3, 4, 6, 3]),
+    "resnet50": (Bottleneck, [3, 4, 6, 3]),
+    "resnet101": (Bottleneck, [3, 4, 23, 3]),
+    "resnet152": (Bottleneck, [3, 8, 36, 3]),
+}
+"""Kind of block, and how many there are in each stage: He et al. 2016, table 1."""
+
+
 class ResNet(nn.Module):
     """Stem, four stages of blocks, the mean over the image, one linear layer."""
 
@@ -135,11 +157,7 @@ class ResNet(nn.Module):
         super().__init__()
         if config.in_channels is None or config.num_classes is None:
             raise ValueError("in_channels and num_classes are needed")
-        base = [64, 128, 256, 512]
-        stages = config.stage_widths or [width * block.expansion for width in base]
-        inners = config.inner_widths or [
-            [[width] * block.inner_count] * depth for width, depth in zip(base, depths, strict=True)
-        ]
+        stages, inners = _stages(config, block, depths)
         small = config.stem == "small"
         self.conv1 = conv(config.in_channels, config.stem_width, 3 if small else 7, 1 if small else 2)
         self.bn1 = nn.BatchNorm2d(config.stem_width)
@@ -172,6 +190,18 @@ class ResNet(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def _stages(
+    config: ResNetConfig, block: type[BasicBlock] | type[Bottleneck], depths: Sequence[int]
+) -> tuple[list[int], list[list[list[int]]]]:
+    """Channels that leave each stage, and those inside each block."""
+    base = [64, 128, 256, 512]
+    stages = config.stage_widths or [width * block.expansion for width in base]
+    inners = config.inner_widths or [
+        [[width] * block.inner_count] * depth for width, depth in zip(base, depths, strict=True)
+    ]
+    return stages, inners
 
 
 def conv(before: int, after: int, size: int, stride: int = 1) -> nn.Conv2d:

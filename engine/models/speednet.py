@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.models.registry import ModelConfig, architecture
+from engine.models.widths import Widths
 
 PATCHES = 5000
 SCALE = 1 / 9
@@ -25,12 +26,15 @@ class SpeedNetConfig(ModelConfig):
         Channels of the image.
     widths
         Channels of the three groups; each halves the image.
+    inner_widths
+        Channels inside each group; None: as many as leave it.
     views
         What an answer is the mean of: the image; the image and its mirror image; or both, moved by a pixel too.
     """
 
     in_channels: int | None = Field(None, ge=1)
     widths: list[int] = Field(default=[64, 256, 256], min_length=1, max_length=6)
+    inner_widths: list[int] | None = None
     views: str = Field("moved", pattern="^(one|mirrored|moved)$")
 
     def filled(self, kind: str, shape: Sequence[int], num_classes: int) -> dict[str, Any]:
@@ -38,7 +42,11 @@ class SpeedNetConfig(ModelConfig):
         return {"num_classes": num_classes, "in_channels": shape[0]}
 
 
-@architecture("speednet", config=SpeedNetConfig, inputs=("images",), head="head.")
+def _free(config: SpeedNetConfig) -> Widths:
+    return Widths({"widths": config.widths, "inner_widths": config.inner_widths or config.widths})
+
+
+@architecture("speednet", config=SpeedNetConfig, inputs=("images",), head="head.", widths=_free)
 def speednet(config: SpeedNetConfig) -> nn.Module:
     """A whitening convolution, then groups of two 3x3 convolutions with max-pooling between them.
 
@@ -67,7 +75,8 @@ class SpeedNet(nn.Module):
         self.whiten.weight.requires_grad = False
         self.register_buffer("is_whitened", torch.zeros((), dtype=torch.bool))
         widths = [whitened, *config.widths]
-        self.groups = nn.ModuleList(Group(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        inners = config.inner_widths or config.widths
+        self.groups = nn.ModuleList(Group(*sides) for sides in zip(widths, inners, config.widths, strict=False))
         self.head = nn.Linear(widths[-1], config.num_classes, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -129,11 +138,11 @@ class SpeedNet(nn.Module):
 class Group(nn.Module):
     """Convolution, max-pooling, convolution; each with normalisation without a factor, and GELU."""
 
-    def __init__(self, before: int, after: int) -> None:
+    def __init__(self, before: int, inner: int, after: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(before, after, 3, padding=1, bias=False)
-        self.norm1 = _norm(after)
-        self.conv2 = nn.Conv2d(after, after, 3, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(before, inner, 3, padding=1, bias=False)
+        self.norm1 = _norm(inner)
+        self.conv2 = nn.Conv2d(inner, after, 3, padding=1, bias=False)
         self.norm2 = _norm(after)
         for conv in (self.conv1, self.conv2):  # the first channels pass through
             nn.init.dirac_(conv.weight[: conv.in_channels].data)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.models.registry import ModelConfig, architecture
+from engine.models.widths import Widths
 
 
 class TabularResNetConfig(ModelConfig):
@@ -38,7 +39,11 @@ class TabularResNetConfig(ModelConfig):
         return {"num_classes": num_classes, "in_features": math.prod(shape)}
 
 
-@architecture("tabular_resnet", config=TabularResNetConfig, inputs=("table",), head="head.")
+def _widths(config: TabularResNetConfig) -> Widths:
+    return Widths({"inner_widths": config.inner_widths, "width": config.width}, streams=("width",))
+
+
+@architecture("tabular_resnet", config=TabularResNetConfig, inputs=("table",), head="head.", widths=_widths)
 def tabular_resnet(config: TabularResNetConfig) -> nn.Module:
     """Blocks of normalisation, linear layer, ReLU and linear layer, each with its shortcut.
 

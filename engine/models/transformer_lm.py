@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.models.attention import initialise, split_heads
-from engine.models.registry import ModelConfig, architecture
+from engine.models.registry import architecture
+from engine.models.widths import TransformerConfig, transformer_widths
 
 SIZES: Mapping[str, Mapping[str, int]] = {
     name: {"hidden_size": hidden, "layers": layers, "heads": heads, "intermediate_size": inner}
@@ -28,8 +29,8 @@ SIZES: Mapping[str, Mapping[str, int]] = {
 """Inner widths are 8/3 of the width, so that SwiGLU has as many parameters as a plain layer of 4 (Shazeer 2020)."""
 
 
-class TransformerLMConfig(ModelConfig):
-    """Shape of a decoder.
+class TransformerLMConfig(TransformerConfig):
+    """Shape of a decoder; more in :class:`engine.models.widths.TransformerConfig`.
 
     Attributes
     ----------
@@ -41,12 +42,8 @@ class TransformerLMConfig(ModelConfig):
         The token that fills up short texts; it is never looked at, because it stands behind them. None: there is none.
     max_length
         Longest text that it is trained on, in tokens.
-    hidden_size, layers, heads, intermediate_size
-        Width, number of layers, heads of attention, and inner width of the feed-forward layers.
     key_value_heads
         Heads of keys and values, each shared by several of the queries; None: one for each.
-    head_size
-        Width of a head; None: ``hidden_size / heads``.
     rotary_base
         Longest wave of the rotary positions, in tokens per radian.
     tied
@@ -61,7 +58,6 @@ class TransformerLMConfig(ModelConfig):
     layers: int = Field(SIZES["tiny"]["layers"], ge=1)
     heads: int = Field(SIZES["tiny"]["heads"], ge=1)
     key_value_heads: int | None = Field(None, ge=1)
-    head_size: int | None = Field(None, ge=2)
     intermediate_size: int = Field(SIZES["tiny"]["intermediate_size"], ge=1)
     dropout: float = Field(0.0, ge=0, lt=1)
     rotary_base: float = Field(10_000.0, gt=1)
@@ -76,8 +72,19 @@ class TransformerLMConfig(ModelConfig):
         """There are no classes."""
         return [] if self.vocab_size is not None else ["vocab_size"]
 
+    def heads_of(self, layer: int) -> int:
+        """Heads of keys and values of a layer."""
+        return self.layer_heads[layer] if self.layer_heads else self.key_value_heads or self.heads
 
-@architecture("transformer_lm", config=TransformerLMConfig, inputs=("tokens",), head="lm_head.")
+    def attention_of(self, layer: int) -> tuple[int, int]:
+        """Heads of queries of a layer, and those of keys and values."""
+        shared = self.heads // (self.key_value_heads or self.heads)
+        return shared * self.heads_of(layer), self.heads_of(layer)
+
+
+@architecture(
+    "transformer_lm", config=TransformerLMConfig, inputs=("tokens",), head="lm_head.", widths=transformer_widths
+)
 def transformer_lm(config: TransformerLMConfig) -> nn.Module:
     """A decoder in today's form.
 
@@ -88,7 +95,7 @@ def transformer_lm(config: TransformerLMConfig) -> nn.Module:
     >>> transformer_lm(TransformerLMConfig(vocab_size=9, hidden_size=8, heads=2))(torch.tensor([[1, 2, 3]])).shape
     torch.Size([1, 3, 9])
     """
-    return Decoder(config, lambda: SwiGLU(config.hidden_size, config.intermediate_size))
+    return Decoder(config, lambda layer: SwiGLU(config.hidden_size, config.inner_of(layer)))
 
 
 class Decoder(nn.Module):
@@ -97,10 +104,10 @@ class Decoder(nn.Module):
     Parameters
     ----------
     make_feed_forward
-        Makes the feed-forward part of each layer.
+        Makes the feed-forward part of a layer, given its number.
     """
 
-    def __init__(self, config: TransformerLMConfig, make_feed_forward: Callable[[], nn.Module]) -> None:
+    def __init__(self, config: TransformerLMConfig, make_feed_forward: Callable[[int], nn.Module]) -> None:
         super().__init__()
         assert config.vocab_size is not None
         self.config = config
@@ -135,19 +142,20 @@ class Decoder(nn.Module):
 class Body(nn.Module):
     """Embeddings, layers and the last normalisation."""
 
-    def __init__(self, config: TransformerLMConfig, make_feed_forward: Callable[[], nn.Module]) -> None:
+    def __init__(self, config: TransformerLMConfig, make_feed_forward: Callable[[int], nn.Module]) -> None:
         super().__init__()
         self.config = config
         self.embed_tokens = nn.Embedding(config.vocab_size or 1, config.hidden_size)
-        self.layers = nn.ModuleList(DecoderLayer(config, make_feed_forward()) for _ in range(config.layers))
+        self.layers = nn.ModuleList(
+            DecoderLayer(config, layer, make_feed_forward(layer)) for layer in range(config.layers)
+        )
         self.norm = nn.RMSNorm(config.hidden_size, config.norm_eps)
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, T)`` -> ``(B, T, D)``."""
         hidden_BTD = self.dropout(self.embed_tokens(x))
-        size = self.config.head_size or self.config.hidden_size // self.config.heads
-        turns = rotations(x.shape[1], size, self.config.rotary_base, x.device)
+        turns = rotations(x.shape[1], self.config.size_of_head, self.config.rotary_base, x.device)
         is_real_BT = None if self.config.pad_id is None else x != self.config.pad_id
         for layer in self.layers:
             hidden_BTD = layer(hidden_BTD, turns, is_real_BT)
@@ -158,9 +166,9 @@ class Body(nn.Module):
 class DecoderLayer(nn.Module):
     """Attention and feed-forward, each behind a normalisation and with its shortcut."""
 
-    def __init__(self, config: TransformerLMConfig, feed_forward: nn.Module) -> None:
+    def __init__(self, config: TransformerLMConfig, number: int, feed_forward: nn.Module) -> None:
         super().__init__()
-        self.self_attn = CausalAttention(config)
+        self.self_attn = CausalAttention(config, *config.attention_of(number))
         self.mlp = feed_forward
         self.input_layernorm = nn.RMSNorm(config.hidden_size, config.norm_eps)
         self.post_attention_layernorm = nn.RMSNorm(config.hidden_size, config.norm_eps)
@@ -176,11 +184,10 @@ class DecoderLayer(nn.Module):
 class CausalAttention(nn.Module):
     """Attention of each token to itself and those before it."""
 
-    def __init__(self, config: TransformerLMConfig) -> None:
+    def __init__(self, config: TransformerLMConfig, heads: int, key_value_heads: int) -> None:
         super().__init__()
-        width, self.heads = config.hidden_size, config.heads
-        self.key_value_heads = config.key_value_heads or config.heads
-        size = config.head_size or width // config.heads
+        width, size = config.hidden_size, config.size_of_head
+        self.heads, self.key_value_heads = heads, key_value_heads
         self.q_proj = nn.Linear(width, self.heads * size, bias=False)
         self.k_proj = nn.Linear(width, self.key_value_heads * size, bias=False)
         self.v_proj = nn.Linear(width, self.key_value_heads * size, bias=False)

@@ -16,7 +16,8 @@ from torch.nn import functional
 
 from engine.errors import UserError
 from engine.models.attention import attend, initialise
-from engine.models.registry import ModelConfig, architecture
+from engine.models.registry import architecture
+from engine.models.widths import TransformerConfig, transformer_widths
 
 SIZES: Mapping[str, Mapping[str, int]] = {
     name: {"hidden_size": hidden, "layers": 12, "heads": heads, "intermediate_size": 4 * hidden}
@@ -27,8 +28,8 @@ SIZES: Mapping[str, Mapping[str, int]] = {
 MAX_PATCH = 16
 
 
-class ViTConfig(ModelConfig):
-    """Shape of a vision transformer.
+class ViTConfig(TransformerConfig):
+    """Shape of a vision transformer; more in :class:`engine.models.widths.TransformerConfig`.
 
     Attributes
     ----------
@@ -38,8 +39,6 @@ class ViTConfig(ModelConfig):
         Height and width in pixels: every position has its own embedding.
     patch_size
         Side of a patch in pixels; None until training.
-    hidden_size, layers, heads, intermediate_size
-        Width, number of layers, heads of attention, and inner width of the feed-forward layers.
     """
 
     in_channels: int | None = Field(None, ge=1)
@@ -70,7 +69,7 @@ def patch_for(size: Sequence[int]) -> int:
     return max(side for side in range(1, most + 1) if common % side == 0)
 
 
-@architecture("vit", config=ViTConfig, inputs=("images",), head="classifier.")
+@architecture("vit", config=ViTConfig, inputs=("images",), head="classifier.", widths=transformer_widths)
 def vit(config: ViTConfig) -> nn.Module:
     """Patches of an image, and a class token, through layers of self-attention and feed-forward (pre-norm).
 
@@ -171,7 +170,7 @@ class Layers(nn.Module):
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
-        self.layer = nn.ModuleList(Layer(config) for _ in range(config.layers))
+        self.layer = nn.ModuleList(Layer(config, number) for number in range(config.layers))
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         """``(B, T, D)`` -> ``(B, T, D)``."""
@@ -183,12 +182,12 @@ class Layers(nn.Module):
 class Layer(nn.Module):
     """Self-attention and feed-forward, each behind a normalisation and with its shortcut."""
 
-    def __init__(self, config: ViTConfig) -> None:
+    def __init__(self, config: ViTConfig, number: int) -> None:
         super().__init__()
-        width = config.hidden_size
-        self.attention = SelfAttention(config)
-        self.intermediate = nn.ModuleDict({"dense": nn.Linear(width, config.intermediate_size)})
-        self.output = nn.ModuleDict({"dense": nn.Linear(config.intermediate_size, width)})
+        width, inner = config.hidden_size, config.inner_of(number)
+        self.attention = SelfAttention(config, config.heads_of(number))
+        self.intermediate = nn.ModuleDict({"dense": nn.Linear(width, inner)})
+        self.output = nn.ModuleDict({"dense": nn.Linear(inner, width)})
         self.layernorm_before = nn.LayerNorm(width, config.norm_eps)
         self.layernorm_after = nn.LayerNorm(width, config.norm_eps)
         self.dropout = nn.Dropout(config.dropout)
@@ -204,12 +203,12 @@ class Layer(nn.Module):
 class SelfAttention(nn.Module):
     """Query, key and value of every token, attention, and the layer behind it."""
 
-    def __init__(self, config: ViTConfig) -> None:
+    def __init__(self, config: ViTConfig, heads: int) -> None:
         super().__init__()
-        width = config.hidden_size
-        self.heads, self.dropout = config.heads, config.dropout
-        self.attention = nn.ModuleDict({name: nn.Linear(width, width) for name in ("query", "key", "value")})
-        self.output = nn.ModuleDict({"dense": nn.Linear(width, width)})
+        width, inner = config.hidden_size, heads * config.size_of_head
+        self.heads, self.dropout = heads, config.dropout
+        self.attention = nn.ModuleDict({name: nn.Linear(width, inner) for name in ("query", "key", "value")})
+        self.output = nn.ModuleDict({"dense": nn.Linear(inner, width)})
 
     def forward(self, x_BTD: Tensor) -> Tensor:
         """``(B, T, D)`` -> ``(B, T, D)``."""

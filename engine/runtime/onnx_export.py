@@ -26,7 +26,9 @@ TOLERANCE = 1e-3
 Translations = Mapping[Any, Callable[..., Any]]
 
 
-def to_onnx(module: nn.Module, example: Tensor, translations: Translations | None = None) -> bytes:
+def to_onnx(
+    module: nn.Module, example: Tensor, translations: Translations | None = None, *, free_length: bool = False
+) -> bytes:
     """A network in evaluation mode as an ONNX file, for any number of examples.
 
     Parameters
@@ -35,6 +37,8 @@ def to_onnx(module: nn.Module, example: Tensor, translations: Translations | Non
         One batch of inputs, of two examples or more: its other sides are fixed.
     translations
         Operators of our own -> how they are written.
+    free_length
+        True: the second side is free too, as texts of any length need it.
 
     Raises
     ------
@@ -47,11 +51,13 @@ def to_onnx(module: nn.Module, example: Tensor, translations: Translations | Non
     >>> Session(content).run(np.zeros((5, 3), dtype=np.float32)).shape
     (5, 2)
     """
-    batch = torch.export.Dim("batch", min=1)
+    sides = {0: torch.export.Dim("batch", min=1)}
+    if free_length:
+        sides[1] = torch.export.Dim("length", min=1)
     try:
         with quiet(), torch.no_grad():
             program = torch.onnx.export(
-                module.eval(), (example,), dynamo=True, opset_version=OPSET, dynamic_shapes=({0: batch},),
+                module.eval(), (example,), dynamo=True, opset_version=OPSET, dynamic_shapes=(sides,),
                 custom_translation_table=dict(translations or {}), verbose=False, optimize=True,
             )  # fmt: skip
     except Exception as error:  # the exporter wraps whatever went wrong in classes of its own

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from engine.learn.precision.diagnosis import Finding, diagnose, is_finite
+from engine.learn.precision.diagnosis import Finding, diagnose, is_finite, part_here
 
 STATISTICS_EVERY, STATISTICS_EARLY = 32, (4, 8, 16)
 
@@ -54,14 +54,15 @@ class Health:
         return _largest(self._statistics) if self._statistics else None
 
     def finding(self, inputs: Tensor, context: Callable[[], AbstractContextManager[None]]) -> Finding:
-        """Where numbers stop being finite on a batch."""
+        """Where numbers stop being finite on a batch; every process that trains with this one must ask."""
+        if self.holds(not is_finite(inputs)):
+            return Finding("inputs")  # on all: a network that is shared computes together or not at all
 
         def forward() -> object:
             with context():
                 return self.module(inputs)
 
-        found = diagnose(self.module, inputs, forward)
-        return Finding("inputs") if self.holds(found.where == "inputs") else found
+        return diagnose(self.module, inputs, forward)
 
     def holds(self, claim: bool) -> bool:
         """True when a claim holds here, or in any process that trains with this one."""
@@ -69,17 +70,11 @@ class Health:
 
 
 def _is_healthy(tensor: Tensor) -> bool:
-    return tensor.is_floating_point() and tensor.numel() > 0 and is_finite(_local(tensor.detach()))
+    return tensor.is_floating_point() and tensor.numel() > 0 and is_finite(tensor.detach())
 
 
 def _largest(tensors: list[Tensor]) -> float:
     """The largest magnitude in some tensors; waits for the device once."""
-    parts = [part for part in map(_local, tensors) if part.numel()]  # of a small tensor some processes hold nothing
+    parts = [part for part in map(part_here, tensors) if part.numel()]  # of a small tensor some processes hold nothing
     with torch.no_grad():
         return float(nn.utils.get_total_norm(parts, norm_type=math.inf)) if parts else 0.0
-
-
-def _local(tensor: Tensor) -> Tensor:
-    """The part of a tensor that is here, of one that several processes share."""
-    part: Callable[[], Tensor] | None = getattr(tensor, "to_local", None)
-    return tensor if part is None else part()

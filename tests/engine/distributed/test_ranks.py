@@ -89,6 +89,18 @@ def test_a_lost_rank_leaves_no_trace_in_the_weights(tmp_path, strategy):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_a_batch_that_is_not_finite_on_one_rank_is_left_out_on_all(tmp_path, strategy):
+    arguments = {"precision": "adaptive", "poisoned": 5, "options": {"strategy": strategy, "epochs": 4}}
+    one_ctx, _, one_weights = alone(tmp_path / "one", **arguments)
+    ctx, _, weights = together(tmp_path / "many", 2, **arguments)
+    left_out = [(d["step"], d["evidence"]["cause"]) for d in ctx.decisions if "cause" in d["evidence"]]
+    assert left_out == [(d["step"], d["evidence"]["cause"]) for d in one_ctx.decisions if "cause" in d["evidence"]]
+    assert [cause for _, cause in left_out] == ["data"] * 4  # once in each epoch
+    assert_close(weights, one_weights)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("deed", ["stop", "sleep"])
 def test_a_rank_that_hangs_is_named_with_the_place_where_it_stands(tmp_path, deed):
     ctx = Recorder(tmp_path)

@@ -22,7 +22,8 @@ from engine.spec import ExecutionPlan
 
 def main(arguments: dict[str, Any], ctx: Any, world: World) -> dict[str, Any]:
     """Train as the arguments say; the weights go to `weights.safetensors`."""
-    with applied(ExecutionPlan(threads=1), 0):
+    plan = ExecutionPlan(threads=1, precision=arguments.get("precision", "fp32"))
+    with applied(plan, 0):
         module = network(arguments.get("width", 16))
         watched = ctx if "deed" not in arguments else Saboteur(ctx, world, arguments)
         folder = ShardedFolder(
@@ -30,12 +31,13 @@ def main(arguments: dict[str, Any], ctx: Any, world: World) -> dict[str, Any]:
         )
         result = train(
             module,
-            blobs(101),
+            blobs(101, poisoned=arguments.get("poisoned")),
             TrainingOptions(**{"epochs": 3, "batch_size": 16, "learning_rate": 0.02, **arguments.get("options", {})}),
             watched,
             validation=blobs(37, seed=9),
             checkpoints=folder if arguments.get("every") else None,
             world=world,
+            plan=plan,
         )
         weights = whole(module)
     if world.is_main:
@@ -50,10 +52,13 @@ def network(width: int = 16) -> nn.Module:
     )
 
 
-def blobs(count: int, seed: int = 0) -> TrainingData:
+def blobs(count: int, seed: int = 0, poisoned: int | None = None) -> TrainingData:
     generator = torch.Generator().manual_seed(seed)
     targets = torch.arange(count) % 3
-    return TrainingData(Examples(2 * torch.eye(4)[:3][targets] + torch.randn(count, 4, generator=generator)), targets)
+    inputs = 2 * torch.eye(4)[:3][targets] + torch.randn(count, 4, generator=generator)
+    if poisoned is not None:
+        inputs[poisoned] = float("nan")
+    return TrainingData(Examples(inputs), targets)
 
 
 class Saboteur:

@@ -37,14 +37,20 @@ T95 = {4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 @dataclass(frozen=True)
 class Work:
-    """One task: how its network is made, what it learns from and is tested on, and with which options."""
+    """One task: how its network is made, what it learns from and is tested on, and with which options.
+
+    Attributes
+    ----------
+    length
+        Steps of the training whose speed counts: some minutes on two cores in fp32.
+    """
 
     name: str
     make: Callable[[], nn.Module]
     data: TrainingData
     held_out: TrainingData
     options: TrainingOptions
-    long_steps: int
+    length: int
     metric: str
 
 
@@ -64,7 +70,7 @@ def _resnet(options: argparse.Namespace) -> Work:
     )  # fmt: skip
     return Work(
         "ResNet-18, CIFAR-10" + ("" if options.data else " (drawn)"), lambda: build("resnet18", config),
-        TrainingData(Examples(x), y), TrainingData(Examples(held_x), held_y), chosen, 20_000, "validation_accuracy",
+        TrainingData(Examples(x), y), TrainingData(Examples(held_x), held_y), chosen, 500, "validation_accuracy",
     )  # fmt: skip
 
 
@@ -232,7 +238,7 @@ def speed(options: argparse.Namespace) -> list[dict[str, Any]]:
         module = _started(work, open_plan, 0)
         settings = _every(open_plan, module, work.data, compiled=not options.quick)
         timings = _exhaustive(work, open_plan, module, settings, rounds, each)
-        best = min(timings, key=lambda choice: timings[choice])
+        best = min(timings, key=lambda choice: timings[choice].of(work.length))
         chosen = _chosen(work, open_plan, module, options)
         steps = 6 if options.quick else {"ResNet-18": 10, "convnet": 200, "transformer": 60}[work.name.split(",")[0]]
         ratio, low, high = _ratios(
@@ -246,9 +252,9 @@ def speed(options: argparse.Namespace) -> list[dict[str, Any]]:
             rounds,
         )
         rows.append(
-            {"task": work.name, "best": str(best), "chosen": str(chosen), "of the best": [ratio, low, high],
-             "over plain fp32": [plain, plain_low, plain_high],
-             "static, ms a step": {str(choice): 1000 * value for choice, value in timings.items()}}
+            {"task": work.name, "steps": work.length, "best": str(best), "chosen": str(chosen),
+             "of the best": [ratio, low, high], "over plain fp32": [plain, plain_low, plain_high],
+             "static": {_name(choice): [taken.step_s, taken.of(work.length)] for choice, taken in timings.items()}}
         )  # fmt: skip
         print(
             f"{work.name:28} adaptive chose {_name(chosen)}, the best is {_name(best)}: "
@@ -257,8 +263,12 @@ def speed(options: argparse.Namespace) -> list[dict[str, Any]]:
             f"{'; reach >= 1.9' if 'ResNet' in work.name else ''})",
             flush=True,
         )
-        for choice, value in sorted(timings.items(), key=lambda pair: pair[1]):
-            print(f"{'':32}{_name(choice):32} {1000 * value:9.2f} ms a step", flush=True)
+        for choice, taken in sorted(timings.items(), key=lambda pair: pair[1].of(work.length)):
+            print(
+                f"{'':32}{_name(choice):32} {1000 * taken.step_s:9.2f} ms a step, "
+                f"{taken.of(work.length):7.1f} s for {work.length} steps",
+                flush=True,
+            )
     return rows
 
 
@@ -275,34 +285,50 @@ def _every(plan: ExecutionPlan, module: nn.Module, data: TrainingData, compiled:
     return kinds + ([choice.model_copy(update={"compile": True}) for choice in kinds] if compiled else [])
 
 
+@dataclass(frozen=True)
+class _Taken:
+    """Seconds of the first step, which compiles, and the median of the later ones."""
+
+    first_s: float
+    step_s: float
+
+    def of(self, steps: int) -> float:
+        """Seconds of a training."""
+        return self.first_s + (steps - 1) * self.step_s
+
+
 def _exhaustive(
     work: Work, plan: ExecutionPlan, module: nn.Module, settings: list[Choice], rounds: int, each: int
-) -> dict[Choice, float]:
-    """Median seconds a step of each setting, in turns; compiled and warm."""
+) -> dict[Choice, _Taken]:
+    """What each setting takes: the first step alone, the later ones in turns."""
     with applied(plan, 0):
         trials = _Trials(module, work.data, work.options)
         steps = {choice: trials.make(choice) for choice in settings}
         times: dict[Choice, list[float]] = {choice: [] for choice in settings}
-        for step in steps.values():
-            step(), step()
+        firsts = {}
+        for choice, step in steps.items():
+            started = time.perf_counter()
+            step()
+            firsts[choice] = time.perf_counter() - started
+            step()
         for _ in range(rounds):
             for choice, step in steps.items():
                 started = time.perf_counter()
                 for _ in range(each):
                     step()
                 times[choice].append((time.perf_counter() - started) / each)
-    return {choice: statistics.median(values) for choice, values in times.items()}
+    return {choice: _Taken(firsts[choice], statistics.median(values)) for choice, values in times.items()}
 
 
 def _chosen(work: Work, plan: ExecutionPlan, module: nn.Module, options: argparse.Namespace) -> Choice:
-    """What a long training of this task would choose, by the product's own probe."""
+    """What a training of this task chooses, by the product's own probe."""
     key = workload_key(work.name, {}, work.data.examples.shape, work.options.batch_size, work.options.task, plan.device)
     with tempfile.TemporaryDirectory() as folder, EventWriter(lambda event: None) as writer, applied(plan, 0):
         ctx = _Timed(
             block_id="train", seed=0, plan=plan, document={}, store=ArtifactStore(Path(folder) / "store"),
             workdir=Path(folder) / "work", writer=writer, stop=lambda: None,
         )  # fmt: skip
-        steps = 2_000 if options.quick else work.long_steps
+        steps = 2_000 if options.quick else work.length
         return choose(plan, key, module, work.data, work.options, ctx, steps)
 
 

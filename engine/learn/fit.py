@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from engine.artifacts import DatasetRef, MetricsRef, ModelRef, TextRef, canonical_json
@@ -22,6 +23,7 @@ from engine.datasets.texts import TOKENIZER
 from engine.errors import UserError
 from engine.learn.checkpoints.sharded import ShardedFolder
 from engine.learn.choosing import block_plan
+from engine.learn.distil.teacher import distillation_of
 from engine.learn.loop import train
 from engine.learn.measure.figures import history_figure
 from engine.learn.optim.finder import RateCurve, find_learning_rate
@@ -56,6 +58,7 @@ def fit(
     ctx: RunContext,
     wishes: Mapping[str, Any] | None = None,
     left_open: Collection[str] = (),
+    teacher: ModelRef | None = None,
 ) -> Fitted:
     """Train a model on a data set.
 
@@ -69,6 +72,8 @@ def fit(
         What overrules the run's plan for this block: see :func:`engine.learn.choosing.block_plan`.
     left_open
         Names of options that nobody chose, for a recipe to set.
+    teacher
+        A trained model to learn from too, as strongly as ``options.distil`` says.
 
     Raises
     ------
@@ -82,8 +87,8 @@ def fit(
             hint="Connect one to the input validation, or set the patience to 0.",
         )
     if options.devices * options.nodes > 1:
-        return fit_on_ranks(model, dataset, validation, options, ctx, wishes or {}, left_open)
-    made = fit_here(model, dataset, validation, options, ctx, wishes or {}, left_open)
+        return fit_on_ranks(model, dataset, validation, options, ctx, wishes or {}, left_open, teacher)
+    made = fit_here(model, dataset, validation, options, ctx, wishes or {}, left_open, teacher)
     assert made is not None
     return made
 
@@ -96,12 +101,15 @@ def fit_here(
     ctx: RunContext,
     wishes: Mapping[str, Any],
     left_open: Collection[str],
+    teacher: ModelRef | None = None,
     world: World = ALONE,
 ) -> Fitted | None:
     """Train in this process, together with the others of its world; None on all ranks but the first."""
     plan = block_plan(ctx.plan, wishes)
     with applied(plan, ctx.seed) as place:
         ready = prepare(model, dataset, options.task, place)
+        if teacher is not None:
+            ready = _taught(ready, teacher, dataset, options, ctx, place)
         spec, module, data = ready.spec, ready.module, ready.data
         checked = None if validation is None else ready.other(validation, place).prepared()
         options = _resolved(options, ready, left_open, ctx)
@@ -120,7 +128,7 @@ def fit_here(
             validation=checked,
             seed=ctx.seed,
             checkpoints=ShardedFolder(ctx.workdir / "checkpoints", options.checkpoint_steps, world=world),
-            identity=_identity(model, dataset, validation, options, plan, ctx.seed),
+            identity=_identity(model, dataset, validation, options, plan, ctx.seed, teacher),
             world=world,
             plan=plan,
             workload=workload_key(
@@ -205,6 +213,28 @@ def _resolved(
     return replace(taken, learning_rate=found.suggested)
 
 
+def _taught(
+    ready: Prepared,
+    teacher: ModelRef,
+    dataset: DatasetRef,
+    options: TrainingOptions,
+    ctx: RunContext,
+    place: torch.device,
+) -> Prepared:
+    """The same, with a teacher among the data."""
+
+    def tell(done: int, total: int) -> None:
+        ctx.check_cancelled()
+        ctx.progress(done, total, "examples")
+
+    found = distillation_of(teacher, dataset, ready, options, place, tell)
+    ctx.log(
+        "The teacher has {parameters} parameters",
+        parameters=sum(p.numel() for p in found.teacher.parameters()),
+    )
+    return replace(ready, data=replace(ready.data, distillation=found))
+
+
 def _tokenizer_file(dataset: DatasetRef, tokenizer: TextTokenizer | None) -> dict[str, bytes]:
     """The tokenizer that goes with the model: its own, or that of the texts it learned from."""
     if not isinstance(dataset, TextRef):
@@ -224,12 +254,17 @@ def _identity(
     options: TrainingOptions,
     plan: ExecutionPlan,
     seed: int,
+    teacher: ModelRef | None,
 ) -> dict[str, Any]:
     """What a checkpoint must agree in: not how often they are written, and not how many processes train."""
     chosen = {key: value for key, value in asdict(options).items() if key not in _NOT_IDENTITY}
     if options.devices * options.nodes > 1:
         plan = plan.model_copy(update={"device": plan.device.split(":")[0], "threads": 0})
     inputs = {"model": model.digest, "dataset": dataset.digest, "validation": validation.digest if validation else None}
+    if teacher is None:
+        del chosen["distil"]
+    else:
+        inputs["teacher"] = teacher.digest
     identity = {**chosen, **inputs, **plan.model_dump(exclude={"choices"}), "seed": seed}
     return dict(json.loads(canonical_json(identity)))  # as it comes back out of a checkpoint
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from engine.learn.distil.options import DistilOptions
 from engine.learn.precision.options import PrecisionOptions
 
 OptimizerName = Literal["adamw", "sgd", "muon"]
@@ -59,6 +60,8 @@ class TrainingOptions:
         How several processes share the work: see :mod:`engine.learn.parallel`.
     hang_s
         Silence after which a process counts as hanging; 0: half a minute, and more for slow steps.
+    distil
+        How a teacher is followed, where there is one.
     recipe
         ``"fast"``: :func:`engine.learn.recipes.resolved` fills in what is at its default.
     find_learning_rate
@@ -94,3 +97,4 @@ class TrainingOptions:
     nodes: int = 1
     strategy: StrategyName = "auto"
     hang_s: float = 0.0
+    distil: DistilOptions = DistilOptions()

@@ -19,6 +19,7 @@ from engine.distributed.health import HANG_S
 from engine.distributed.launch import Job, launch
 from engine.distributed.nodes import nodes_of
 from engine.errors import UserError
+from engine.learn.distil.options import DistilOptions
 from engine.learn.options import TrainingOptions
 from engine.learn.precision.options import PrecisionOptions
 from engine.runtime.models import read_spec
@@ -36,6 +37,7 @@ def fit_on_ranks(
     ctx: RunContext,
     wishes: Mapping[str, Any],
     left_open: Collection[str],
+    teacher: ModelRef | None = None,
 ) -> Fitted:
     """Train on ``options.devices`` processes of each of ``options.nodes`` machines.
 
@@ -47,7 +49,7 @@ def fit_on_ranks(
     from engine.learn.fit import Fitted
 
     device = str(wishes.get("device") or ctx.plan.device)
-    _check(model, options, device)
+    _check([model, *([] if teacher is None else [teacher])], options, device)
     arguments = {
         "model": model.digest,
         "dataset": dataset.digest,
@@ -55,6 +57,7 @@ def fit_on_ranks(
         "options": asdict(options),
         "wishes": {name: value for name, value in wishes.items() if name != "device"},
         "left_open": list(left_open),
+        "teacher": None if teacher is None else teacher.digest,
     }
     ctx.log(
         "Starting {count} processes on {nodes} machines, device {device}",
@@ -67,7 +70,7 @@ def fit_on_ranks(
         arguments=arguments,
         processes=options.devices,
         device=find_device(device).name,
-        artifacts=[ref.digest for ref in (model, dataset, validation) if ref is not None],
+        artifacts=[ref.digest for ref in (model, dataset, validation, teacher) if ref is not None],
         nodes=nodes_of(options.nodes),
         hang_s=options.hang_s or HANG_S,
     )
@@ -80,14 +83,16 @@ def main(arguments: Mapping[str, Any], ctx: RunContext, world: World) -> dict[st
     fit_here = importlib.import_module("engine.learn.fit").fit_here
     validation = arguments["validation"]
     options = dict(arguments["options"])
+    kinds = {"watch": PrecisionOptions(**options["watch"]), "distil": DistilOptions(**options["distil"])}
     made = fit_here(
         _model(ctx, arguments["model"]),
         ctx.store.open(arguments["dataset"]),
         None if validation is None else ctx.store.open(validation),
-        TrainingOptions(**{**options, "watch": PrecisionOptions(**options["watch"])}),
+        TrainingOptions(**{**options, **kinds}),
         ctx,
         arguments["wishes"],
         arguments["left_open"],
+        None if arguments["teacher"] is None else _model(ctx, arguments["teacher"]),
         world,
     )
     return {} if made is None else {"model": made.model.digest, "history": made.history.digest}
@@ -99,8 +104,8 @@ def _model(ctx: RunContext, digest: str) -> ModelRef:
     return ref
 
 
-def _check(model: ModelRef, options: TrainingOptions, device: str) -> None:
-    if read_spec(model).architecture.startswith("wrapped:"):
+def _check(models: list[ModelRef], options: TrainingOptions, device: str) -> None:
+    if any(read_spec(model).architecture.startswith("wrapped:") for model in models):
         raise UserError(
             "A module of your own lives in this process, and cannot be trained on several",
             field="devices",

@@ -12,6 +12,8 @@ from typing import Any
 from torch import Tensor
 
 from engine.learn.data.augment import Augmentation
+from engine.learn.distil import Distillation
+from engine.learn.distil.guide import Lesson
 from engine.runtime.examples import Examples
 
 Weights = dict[str, Tensor]
@@ -29,17 +31,34 @@ class TrainingData:
         Applied to raw pixels of training batches.
     derive
         Makes inputs and targets of a batch from its prepared inputs, for tasks without targets of their own.
+    distillation
+        The teacher to learn from beside the targets; None: there is none.
     """
 
     examples: Examples
     targets: Tensor | None
     augment: Augmentation | None = None
     derive: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None
+    distillation: Distillation | None = None
 
     def batch(self, rows: Tensor, epoch: int = 0) -> tuple[Tensor, Tensor]:
         """Inputs of some rows as the network takes them in an epoch, and their targets."""
+        return self._answered(self._raw(rows, epoch), rows)
+
+    def lesson(self, rows: Tensor, epoch: int = 0) -> tuple[Tensor, Tensor, Lesson | None]:
+        """A batch, and what the teacher needs to answer it."""
+        raw = self._raw(rows, epoch)
+        x, targets = self._answered(raw, rows)
+        if self.distillation is None:
+            return x, targets, None
+        return x, targets, Lesson(rows, self.distillation.questions(rows, raw, self.augment is not None))
+
+    def _raw(self, rows: Tensor, epoch: int) -> Tensor:
         raw = self.examples.take(rows)
-        x = self.examples.prepare(raw if self.augment is None else self.augment(raw, rows, epoch))
+        return raw if self.augment is None else self.augment(raw, rows, epoch)
+
+    def _answered(self, raw: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.examples.prepare(raw)
         if self.derive is not None:
             return self.derive(x)
         assert self.targets is not None

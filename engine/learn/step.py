@@ -5,7 +5,8 @@ Called by the training loop and the learning-rate finder. In order::
     the whole batch: raw examples, augmented, prepared, mixed
     for each part of it (one, unless `accumulation` or the memory asks for more):
         outputs = network(part), under the controller's precision
-        loss = loss function + what the network adds itself, weighted by the part's share of the batch
+        loss = loss function, with the teacher's part where there is one (see `engine.learn.distil`),
+            + what the network adds itself, weighted by the part's share of the batch
         gradient of the loss, added to that of the parts before
     clip the gradient; one step of the optimiser, through the controller
     average the weights
@@ -34,6 +35,7 @@ from engine.errors import UserError
 from engine.learn.checkpoints import random_state
 from engine.learn.data.memory import batch_that_fits
 from engine.learn.data.mixing import Mixed, make_mixing
+from engine.learn.distil.guide import Guide, Lesson, make_guide
 from engine.learn.optim.ema import Average
 from engine.learn.options import TrainingOptions
 from engine.learn.parallel import Network, one_tensor, weight_of
@@ -105,10 +107,15 @@ class Step:
         self.parameters = [p for p in module.parameters() if p.requires_grad]
         self._device = next(module.parameters()).device
         self._mix = make_mixing(options.mixup, options.cutmix)
+        self._guide = make_guide(module, data.distillation, task.taught, mixes=self._mix is not None)
         self.forward: Callable[[Tensor], Tensor] = self.network.call
-        self._compiled = _compiled(self.forward) if choice.compile else None
+        # What layers put out is kept aside for a teacher: a compiled network has none any more.
+        watched = self._guide is not None and self._guide.watches
+        self._compiled = _compiled(self.forward) if choice.compile and not watched else None
         self._extra_loss: Callable[[], Tensor] | None = getattr(module, "extra_loss", None)
         self._channels_last = choice.memory_format == "channels_last"
+        if self._guide is not None and self._channels_last:
+            self._guide.distillation.teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._labels_fit = task.name != "classification"
 
     def __call__(self, rows: Tensor | Share, number: int, epoch: int = 0) -> Taken:
@@ -136,18 +143,18 @@ class Step:
             # outside of `except`, where the error no longer holds the tensors that did not fit
             self._begin_anew(started)
 
-    def inputs(self, rows: Tensor, epoch: int = 0) -> tuple[Tensor, Tensor]:
-        """A batch as the network takes it, and its targets."""
-        inputs, targets = self.data.batch(rows, epoch)
+    def inputs(self, rows: Tensor, epoch: int = 0) -> tuple[Tensor, Tensor, Lesson | None]:
+        """A batch as the network takes it, its targets, and what a teacher needs to answer it."""
+        inputs, targets, lesson = self.data.lesson(rows, epoch)
         if self._channels_last and inputs.ndim == 4:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        return inputs, targets
+        return inputs, targets, lesson
 
     def _attempt(self, share: Share, number: int, epoch: int, started: dict[str, Tensor]) -> Taken:
         if self.partial:
             goes_on = random_state.torch_state(self._device)
             random_state.put_back(started, self._device)
-        inputs, targets = self.inputs(share.rows, epoch)
+        inputs, targets, lesson = self.inputs(share.rows, epoch)
         if self.partial:
             random_state.put_back(goes_on, self._device)
         self.precision.look(number, inputs, targets)
@@ -155,9 +162,9 @@ class Step:
         self.world.beat(number, "compute")
         counts, parts = weight_of(share, self.task.asked(targets), self.world), self._parts(share)
         if parts == 1:
-            loss, outputs = self._part(inputs, targets, mixed, counts, first=True, last=True)
+            loss, outputs = self._part(inputs, targets, mixed, lesson, counts, first=True, last=True)
         else:
-            loss, outputs = self._in_parts(inputs, targets, mixed, counts, parts, started)
+            loss, outputs = self._in_parts(inputs, targets, mixed, lesson, counts, parts, started)
         loss = self.world.mean(loss)
         norm = self._norm()
         self.precision.apply(self.optimizer)
@@ -171,20 +178,24 @@ class Step:
         inputs: Tensor,
         targets: Tensor,
         mixed: Mixed | None,
+        lesson: Lesson | None,
         share: float | Tensor | None,
         *,
         first: bool,
         last: bool,
     ) -> tuple[Tensor, Tensor]:
         """Add the gradient of one part; returns its share of the loss, and its outputs."""
+        seen = inputs if mixed is None else mixed.inputs
         with self.network.parts_of_a_step(last), self.precision.autocast():
-            outputs = self._network(inputs if mixed is None else mixed.inputs)
+            outputs, answers = self._answers(seen, lesson)
         outputs = outputs.float()
         if not self._labels_fit:
             self._check_labels(outputs)
         loss = self.loss(outputs, targets)
         if mixed is not None:
             loss = torch.lerp(self.loss(outputs, mixed.others), loss, mixed.share)
+        if self._guide is not None and answers is not None:
+            loss = self._guide.loss(loss, outputs, answers, targets)
         if self._extra_loss is not None:
             loss = loss + self._extra_loss()
         if share is not None:
@@ -194,6 +205,14 @@ class Step:
             self._forget_gradients()
         self.precision.backward(loss)
         return loss.detach(), outputs.detach()
+
+    def _answers(self, inputs: Tensor, lesson: Lesson | None) -> tuple[Tensor, Tensor | None]:
+        """Outputs of the network, and of its teacher where there is one."""
+        if self._guide is None or lesson is None:
+            return self._network(inputs), None
+        with self._guide.watching():
+            outputs = self._network(inputs)
+        return outputs, self._guide.ask(lesson, inputs)
 
     def _network(self, inputs: Tensor) -> Tensor:
         if self._compiled is None or len(inputs) != self.part_size:
@@ -225,6 +244,7 @@ class Step:
         inputs: Tensor,
         targets: Tensor,
         mixed: Mixed | None,
+        lesson: Lesson | None,
         weight: float | Tensor | None,
         count: int,
         started: dict[str, Tensor],
@@ -232,6 +252,7 @@ class Step:
         # as even as can be: a part of one example has no spread for batch normalisation
         pieces = list(zip(inputs.tensor_split(count), targets.tensor_split(count), strict=True))
         mixtures = [None] * count if mixed is None else mixed.split(count)
+        lessons = [None] * count if lesson is None else lesson.split(count)
         asked = self.task.asked(targets)
         partial = self.partial or Partial(0, torch.zeros((), device=self._device), [], started)
         for index in range(partial.done, count):
@@ -240,8 +261,9 @@ class Step:
             part_inputs, part_targets = pieces[index]
             share = self.task.asked(part_targets) / asked * (1.0 if weight is None else weight)
             loss, outputs = self._part(
-                part_inputs, part_targets, mixtures[index], share, first=index == 0, last=index == count - 1
-            )
+                part_inputs, part_targets, mixtures[index], lessons[index], share,
+                first=index == 0, last=index == count - 1,
+            )  # fmt: skip
             partial.loss += loss
             partial.outputs.append(outputs)
             partial.done = index + 1
@@ -298,7 +320,7 @@ class Step:
         if self.world.is_single:  # the other processes would not take part in trying
             count = len(self.data.examples)
             fits = batch_that_fits(
-                self.module, self.loss, lambda some: self.inputs(some, epoch), count, size, self._device
+                self.module, self.loss, lambda some: self.inputs(some, epoch)[:2], count, size, self._device
             )
         raise UserError(
             "Out of memory with a batch of {batch_size}",

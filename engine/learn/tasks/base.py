@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor
+from torch.nn import functional
 
 from engine.artifacts import DatasetRef
 from engine.learn.options import TrainingOptions
@@ -75,6 +76,18 @@ class Task:
             None leaves out what only helps training, such as label smoothing: as measured on validation data.
         """
         raise NotImplementedError
+
+    def taught(self, outputs: Tensor, answers: Tensor, targets: Tensor, temperature: float) -> Tensor:
+        """How far outputs are from a teacher's answers: the mean over all that was asked.
+
+        Parameters
+        ----------
+        answers
+            The teacher's outputs.
+        temperature
+            For tasks whose outputs are scores, see :func:`engine.learn.distil.losses.softened`.
+        """
+        return functional.mse_loss(outputs, answers)
 
     def asked(self, targets: Tensor) -> Tensor | int:
         """How many answers the mean of the loss was taken over."""

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from engine.artifacts import DatasetRef
 from engine.errors import UserError
+from engine.learn.distil.losses import softened
 from engine.learn.options import TrainingOptions
 from engine.learn.tasks.base import Loss, Task
 from engine.models import complete
@@ -52,6 +53,10 @@ class Classification(Task):
     def loss(self, options: TrainingOptions | None = None) -> Loss:
         """Cross-entropy of outputs (B, K) and targets: int64 (B,), or shares float32 (B, K)."""
         return partial(functional.cross_entropy, label_smoothing=options.label_smoothing if options else 0.0)
+
+    def taught(self, outputs: Tensor, answers: Tensor, targets: Tensor, temperature: float) -> Tensor:
+        """See :func:`engine.learn.distil.losses.softened`."""
+        return softened(outputs, answers, temperature)
 
     def right(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Examples whose likeliest class is the true one."""

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from engine.artifacts import DatasetRef
 from engine.errors import UserError
+from engine.learn.distil.losses import softened
 from engine.learn.options import TrainingOptions
 from engine.learn.tasks.base import Derive, Loss, Task
 from engine.models import complete
@@ -57,6 +58,10 @@ class LanguageModel(Task):
             return token_loss(outputs, targets, smoothing)
 
         return smoothed
+
+    def taught(self, outputs: Tensor, answers: Tensor, targets: Tensor, temperature: float) -> Tensor:
+        """See :func:`taught_tokens`."""
+        return taught_tokens(outputs, answers, targets, temperature)
 
     def asked(self, targets: Tensor) -> Tensor:
         """Tokens with a target."""
@@ -109,6 +114,17 @@ def token_loss(outputs_BTV: Tensor, targets_BT: Tensor, label_smoothing: float =
         label_smoothing=label_smoothing,
     )
     return total / (targets_BT != IGNORED).sum().clamp(min=1)
+
+
+def taught_tokens(outputs_BTV: Tensor, answers_BTV: Tensor, targets_BT: Tensor, temperature: float) -> Tensor:
+    """Divergence from a teacher at the tokens that have a target, as :func:`engine.learn.distil.losses.softened`.
+
+    >>> outputs, targets = torch.rand(1, 2, 4), torch.tensor([[1, IGNORED]])
+    >>> float(taught_tokens(outputs, outputs, targets, 2.0))
+    0.0
+    """
+    asked_BT = targets_BT != IGNORED
+    return softened(outputs_BTV[asked_BT], answers_BTV[asked_BT], temperature)
 
 
 def perplexity(loss: float) -> float:

@@ -12,7 +12,7 @@ from engine.artifacts import DatasetRef
 from engine.errors import UserError
 from engine.learn.options import TrainingOptions
 from engine.learn.tasks.base import Derive, Loss, Task
-from engine.learn.tasks.language import IGNORED, perplexity, token_config, token_loss
+from engine.learn.tasks.language import IGNORED, perplexity, taught_tokens, token_config, token_loss
 from engine.runtime.examples import DataSpec
 from engine.runtime.modelspec import ModelSpec
 
@@ -64,6 +64,10 @@ class MaskedLanguageModel(Task):
     def loss(self, options: TrainingOptions | None = None) -> Loss:
         """See :func:`engine.learn.tasks.language.token_loss`."""
         return token_loss
+
+    def taught(self, outputs: Tensor, answers: Tensor, targets: Tensor, temperature: float) -> Tensor:
+        """See :func:`engine.learn.tasks.language.taught_tokens`."""
+        return taught_tokens(outputs, answers, targets, temperature)
 
     def asked(self, targets: Tensor) -> Tensor:
         """Tokens that were hidden."""

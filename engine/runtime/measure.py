@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 WARM_UP = 3
-LEAST_ROUNDS = 10
+LEAST_ROUNDS, MOST_ROUNDS = 10, 2000
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def compare(
     calls
         Name -> what to time; each is called a few times before it counts.
     budget_s
-        Time for all of them together; at least ten rounds are made.
+        Time for all of them together; at least 10 rounds are made, and at most 2000.
     check
         Called before each round; may raise to stop.
 
@@ -50,7 +50,7 @@ def compare(
             call()
     times: dict[str, list[float]] = {name: [] for name in calls}
     started, rounds = time.perf_counter(), 0
-    while rounds < LEAST_ROUNDS or time.perf_counter() - started < budget_s:
+    while rounds < LEAST_ROUNDS or (rounds < MOST_ROUNDS and time.perf_counter() - started < budget_s):
         check()
         for name, call in calls.items():
             before = time.perf_counter()

@@ -1,0 +1,178 @@
+"""What a search tries next, from what it has tried.
+
+Called by the search. A pure function of the past, so that a search that was stopped goes on where it was. In order:
+whole numbers without training, since they cost seconds; where these lose too much, the same with the most sensitive
+layers in floats, and trained; then ever more channels removed, between the most that was good enough and the least that
+was not; then weights of four bits. Must not know how any of this is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from engine.compress.search.front import Point, Target
+
+Numbers = Literal["fp32", "int8", "qat", "dynamic", "int4", "mixed"]
+
+FIRST_RATIO = 0.3
+LARGEST_RATIO = 0.9
+NARROWEST = 0.08
+"""Ratios closer together than this are not told apart."""
+KEPT = (1, 3, 6)
+"""How many of the most sensitive layers are tried in floats."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a candidate is made of the original.
+
+    Attributes
+    ----------
+    ratio
+        Share of the channels removed.
+    numbers
+        What it computes with.
+    kept
+        How many of the most sensitive layers stay in floats.
+    """
+
+    ratio: float = 0.0
+    numbers: Numbers = "int8"
+    kept: int = 0
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """What is done, in order.
+
+        >>> Recipe(0.25, "qat").steps
+        ('prune 25%', 'distil', 'recalibrate', 'qat', 'int8')
+        """
+        shrunk = (f"prune {self.ratio:.0%}", "distil", "recalibrate") if self.ratio else ()
+        numbers = ("qat", "int8") if self.numbers == "qat" else () if self.numbers == "fp32" else (self.numbers,)
+        return (*shrunk, *numbers, *((f"{self.kept} in fp32",) if self.kept else ()))
+
+    @property
+    def name(self) -> str:
+        """Short and unique.
+
+        >>> Recipe(0.25, "qat").name, Recipe(kept=2).name, Recipe(numbers="fp32").name
+        ('prune 25% + qat int8', 'int8, 2 in fp32', 'fp32')
+        """
+        numbers = "qat int8" if self.numbers == "qat" else self.numbers
+        shown = f"prune {self.ratio:.0%} + {numbers}" if self.ratio else numbers
+        return f"{shown}, {self.kept} in fp32" if self.kept else shown
+
+    @property
+    def trains(self) -> bool:
+        """True when it needs a training."""
+        return self.ratio > 0 or self.numbers == "qat"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A recipe and what came of it."""
+
+    recipe: Recipe
+    point: Point
+
+
+@dataclass(frozen=True)
+class Means:
+    """What may be tried.
+
+    Attributes
+    ----------
+    numbers
+        Kinds of numbers that fit the model.
+    prunes
+        True when channels can be removed and the rest trained.
+    candidates
+        How many recipes at most.
+    """
+
+    target: Target
+    numbers: Collection[Numbers]
+    prunes: bool
+    candidates: int = 12
+
+
+def next_recipe(tried: Sequence[Tried], means: Means) -> Recipe | None:
+    """The recipe to try; None when nothing promising is left.
+
+    Examples
+    --------
+    >>> next_recipe([], Means("latency", {"int8"}, prunes=True)).name
+    'int8'
+    """
+    if len(tried) >= means.candidates:
+        return None
+    known = {one.recipe for one in tried}
+    for recipe in (*_cheap(tried, means), *_repaired(tried, means), *_pruned(tried, means), *_small(tried, means)):
+        if recipe not in known:
+            return recipe
+    return None
+
+
+def _cheap(tried: Sequence[Tried], means: Means) -> list[Recipe]:
+    """Without training, in seconds."""
+    order: tuple[Numbers, ...] = ("int8", "dynamic")
+    return [Recipe(numbers=numbers) for numbers in order if numbers in means.numbers]
+
+
+def _repaired(tried: Sequence[Tried], means: Means) -> list[Recipe]:
+    """What may help where INT8 alone loses too much: one step at a time, until one is good enough."""
+    plain = _of(tried, Recipe())
+    if plain is None or plain.reason != "accuracy":
+        return []
+    options = [Recipe(kept=count) for count in KEPT]
+    if "qat" in means.numbers:
+        options.append(Recipe(numbers="qat"))
+    for option in options:
+        found = _of(tried, option)
+        if found is None:
+            return [option]
+        if found.status == "kept":
+            return []
+    return []
+
+
+def _pruned(tried: Sequence[Tried], means: Means) -> list[Recipe]:
+    """The ratio between the largest that was good enough and the smallest that was not."""
+    if not means.prunes:
+        return []
+    base = best_whole(tried)
+    good = {one.recipe.ratio for one in tried if one.recipe.ratio and one.point.status == "kept"}
+    bad = {one.recipe.ratio for one in tried if one.recipe.ratio} - good
+    if bad and base.numbers == "int8" and "qat" in means.numbers:
+        # Rounding may be what cost too much: training through it is tried at the ratio nearest to good.
+        trained = Recipe(min(bad), "qat")
+        if _of(tried, trained) is None:
+            return [trained]
+    if not good and not bad:
+        return [replace(base, ratio=FIRST_RATIO)]
+    low = max(good, default=0.0)
+    high = min((ratio for ratio in bad if ratio > low), default=1.0)
+    ratio = round((low + high) / 2, 2)
+    return [] if high - low < 2 * NARROWEST or ratio > LARGEST_RATIO else [replace(base, ratio=ratio)]
+
+
+def _small(tried: Sequence[Tried], means: Means) -> list[Recipe]:
+    """Weights of four bits, on what was pruned most: smaller, and seldom faster."""
+    order: tuple[Numbers, ...] = ("mixed", "int4")
+    if means.target != "size":
+        return []
+    ratio = max((one.recipe.ratio for one in tried if one.point.status == "kept"), default=0.0)
+    return [Recipe(ratio, numbers) for numbers in order if numbers in means.numbers]
+
+
+def best_whole(tried: Sequence[Tried]) -> Recipe:
+    """The fastest recipe without pruning that was good enough: pruned networks compute as it does."""
+    fast = ("int8", "qat", "dynamic")
+    good = [one for one in tried if one.point.status == "kept" and not one.recipe.ratio and one.recipe.numbers in fast]
+    return min(good, key=lambda one: one.point.latency_ms).recipe if good else Recipe(numbers="fp32")
+
+
+def _of(tried: Sequence[Tried], recipe: Recipe) -> Point | None:
+    return next((one.point for one in tried if one.recipe == recipe), None)

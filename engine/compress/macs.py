@@ -74,7 +74,8 @@ def _flops(module: nn.Module, sample: Tensor) -> int:
     except (RuntimeError, NotImplementedError):
         with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=_CPU) as counter:
             module(sample)
-    return counter.get_total_flops()
+    total: int = counter.get_total_flops()
+    return total
 
 
 def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any) -> int:

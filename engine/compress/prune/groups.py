@@ -180,7 +180,7 @@ def _joined(every: Sequence[Place], tied: Sequence[Sequence[Place]]) -> list[tup
 def _slices(architecture: str, config: Mapping[str, Any], joined: Sequence[tuple[Place, ...]]) -> Iterator[list[Slice]]:
     """The slices of each group.
 
-    Group ``g`` (from 1) grows once by ``g`` and once by ``g * g`` units: what grows with it does so by ``block * g`` and
+    Group ``g`` (from 1) grows once by ``g`` and once by ``g * g`` units: what hangs on it grows by ``block * g`` and by
     ``block * g * g`` numbers, so both can be read off.
     """
     base = shapes(architecture, config)

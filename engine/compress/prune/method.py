@@ -1,0 +1,201 @@
+"""Prune a network once: rank, choose, cut, mend, count anew.
+
+Called by the prune block, the search and whoever prunes in rounds. Training afterwards is the caller's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from engine.compress.macs import Counts, count
+from engine.compress.prune.apply import cut
+from engine.compress.prune.choose import Scope, choose, step_of
+from engine.compress.prune.groups import Structure, shapes, structure, with_counts
+from engine.compress.prune.importance import Importance, Loss, Scores, scores
+from engine.compress.prune.mend import Moments, mend, read_moments
+from engine.compress.recalibrate import recalibrate
+from engine.errors import UserError
+
+Examples = Sequence[Tensor | tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A smaller network.
+
+    Attributes
+    ----------
+    module
+        In evaluation mode; it trains and saves like any other.
+    config
+        What builds it: ``build(architecture, config)``.
+    ratios
+        Name of a group of channels, neurons or heads -> share that went.
+    """
+
+    module: nn.Module
+    config: dict[str, Any]
+    ratios: dict[str, float]
+    before: Counts = field(repr=False)
+    after: Counts = field(repr=False)
+
+    @property
+    def params_before(self) -> int:
+        """Parameters of the network as it was."""
+        return self.before.params
+
+    @property
+    def params_after(self) -> int:
+        """Parameters that are left."""
+        return self.after.params
+
+    @property
+    def macs_before(self) -> int:
+        """Multiplications with additions for one example, as it was."""
+        return self.before.macs
+
+    @property
+    def macs_after(self) -> int:
+        """Multiplications with additions that are left."""
+        return self.after.macs
+
+
+def prune(
+    module: nn.Module,
+    spec_architecture: str,
+    config: Mapping[str, Any],
+    sample: Tensor,
+    *,
+    importance: Importance = "l1",
+    ratio: float = 0.3,
+    scope: Scope = "global",
+    round_to: int = 8,
+    examples: Examples | None = None,
+    loss: Loss = nn.functional.cross_entropy,
+    streams: bool = True,
+    mended: bool = True,
+    check: Callable[[], None] = lambda: None,
+) -> Pruned:
+    """Take out the channels, neurons and heads that matter least.
+
+    Parameters
+    ----------
+    module
+        Trained; left untouched.
+    spec_architecture, config
+        As in its ``model.json``.
+    sample
+        Inputs to count its work with, (B, ...).
+    importance, loss
+        See :func:`engine.compress.prune.importance.scores`.
+    ratio
+        Share of the channels that goes; 0 gives back the same network.
+    scope, round_to
+        See :func:`engine.compress.prune.choose.choose`.
+    examples
+        Batches of inputs, or of inputs with targets, which ``"taylor"`` needs. With them, what stays learns what the
+        removed channels said (see :mod:`engine.compress.prune.mend`), and batch normalisation is counted anew.
+    streams
+        Whether the widths that several blocks add to, one after the other, may shrink too.
+    mended
+        False leaves the layers that read removed channels as they are.
+    check
+        Called often; may raise to stop.
+
+    Raises
+    ------
+    UserError
+        When the architecture has no free widths, a layer would be left without channels, or examples are missing.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from engine.models import build
+    >>> config = {"in_features": 4, "num_classes": 2, "hidden": [64, 32]}
+    >>> small = prune(build("mlp", config), "mlp", config, torch.zeros(1, 4), ratio=0.5, scope="layer")
+    >>> small.config["hidden"], small.params_before, small.params_after
+    ([32, 16], 2466, 722)
+    """
+    pruning = Pruning(
+        module, spec_architecture, config, sample,
+        importance=importance, examples=examples, loss=loss, streams=streams, mended=mended, check=check,
+    )  # fmt: skip
+    return pruning.at(ratio, scope, round_to)
+
+
+class Pruning:
+    """A network whose units are ranked once, to be pruned by several ratios.
+
+    Parameters
+    ----------
+    module, architecture, config, sample, importance, examples, loss, streams, mended, check
+        As in :func:`prune`.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        architecture: str,
+        config: Mapping[str, Any],
+        sample: Tensor,
+        *,
+        importance: Importance,
+        examples: Examples | None,
+        loss: Loss,
+        streams: bool,
+        mended: bool,
+        check: Callable[[], None],
+    ) -> None:
+        self.module, self.architecture, self.sample, self.check = module, architecture, sample, check
+        self.found: Structure = structure(architecture, config)
+        self.groups = [group for group in self.found.groups if streams or not group.is_stream]
+        if not self.groups:
+            raise UserError("The network has no channels that could go", field="model")
+        pairs = [batch for batch in examples or () if isinstance(batch, tuple)]
+        self.inputs = [batch[0] if isinstance(batch, tuple) else batch for batch in examples or ()]
+        self.scores: Scores = scores(module, self.groups, importance, pairs, loss, check)
+        self.before = count(module, sample)
+        self.moments: dict[str, Moments] = read_moments(module, self.groups, self.inputs, check) if mended else {}
+
+    def at(self, ratio: float, scope: Scope, round_to: int, *, finished: bool = True) -> Pruned:
+        """The network pruned by one ratio.
+
+        Parameters
+        ----------
+        finished
+            False leaves out what changes only its answers, when its size and speed are asked for.
+        """
+        kept = self._alike(choose(self.groups, self.scores, ratio, scope, round_to), round_to)
+        small, config = cut(self.module, self.architecture, self.found, kept)
+        if kept and finished:
+            mend(self.module, small, self.groups, kept, self.moments)
+            recalibrate(small, self.inputs, self.check)
+        went = {
+            group.name: 1 - len(kept[group.name]) / group.count if group.name in kept else 0.0 for group in self.groups
+        }
+        return Pruned(small, config, went, self.before, count(small, self.sample))
+
+    def _alike(self, kept: dict[str, Tensor], round_to: int) -> dict[str, Tensor]:
+        """The choice, changed by one step where it would change the kind of a shortcut.
+
+        A shortcut of a residual network needs a convolution only while its two sides differ in width.
+        """
+        if not kept or self._has_same_layers(kept):
+            return kept
+        for group in self.groups:
+            if group.name in kept:
+                more = min(group.count, len(kept[group.name]) + step_of(group, round_to))
+                order = self.scores[group.name].argsort(descending=True, stable=True)
+                other = {**kept, group.name: order[:more].sort().values}
+                if self._has_same_layers(other):
+                    return other
+        raise AssertionError(f"{self.architecture}: widths that differ make other layers; tie them in its declaration")
+
+    def _has_same_layers(self, kept: Mapping[str, Tensor]) -> bool:
+        config = with_counts(self.found, {name: len(units) for name, units in kept.items()})
+        made = shapes(self.architecture, config)
+        return made.keys() == shapes(self.architecture, self.found.config).keys()

@@ -60,7 +60,7 @@ export const runToHere = (document: PipelineDocument, id: string): string[] => [
 /** What "run from here" computes again: the block and all that needs it. */
 export const runFromHere = (document: PipelineDocument, id: string): string[] => [id, ...descendants(document, id)];
 
-const METRIC_ORDER = ["accuracy", "validation_accuracy", "r2", "loss", "validation_loss"];
+const METRIC_ORDER = ["accuracy", "validation_accuracy", "r2", "speed_up", "shrunk", "loss", "validation_loss"];
 
 /** The one or two metrics worth a place on a card: the best known first. */
 export function headlineMetrics(

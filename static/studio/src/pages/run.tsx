@@ -11,6 +11,7 @@ import { FailureCard } from "./run/FailureCard";
 import { LogView } from "./run/LogView";
 import { Outputs } from "./run/Outputs";
 import { RunCharts } from "./run/RunCharts";
+import { RunCompression } from "./run/RunCompression";
 import { RunHeader } from "./run/RunHeader";
 import { RunNow } from "./run/RunNow";
 import styles from "./run/run.module.css";
@@ -90,7 +91,15 @@ export default function RunPage({ runId, workspace }: PageProps) {
           ) : tab === "configuration" ? (
             <Configuration run={run} />
           ) : (
-            <RunCharts projectId={run.project} state={state} decisions={history.decisions} stale={link === "offline"} />
+            <div className="stack">
+              <RunCompression run={run} decisions={history.decisions} workspaceId={workspace.id} mayEdit={mayEdit} />
+              <RunCharts
+                projectId={run.project}
+                state={state}
+                decisions={history.decisions}
+                stale={link === "offline"}
+              />
+            </div>
           )}
         </div>
       </Tabs>

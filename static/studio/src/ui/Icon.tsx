@@ -8,6 +8,7 @@ const PATHS = {
   clock: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18Zm0-14v5l3.5 2",
   close: "m6 6 12 12M18 6 6 18",
   columns: "M4 5h16v14H4zM10 5v14M15 5v14",
+  compress: "M4 9h5V4M20 9h-5V4M4 15h5v5M20 15h-5v5",
   compare: "M6 4v16M18 4v16M3 8h6m-6 4h6m6-2h6m-6 4h6",
   copy: "M9 9h11v11H9zM15 9V4H4v11h5",
   device: "M7 7h10v10H7zM10 3v4m4-4v4m-4 10v4m4-4v4M3 10h4m-4 4h4m10-4h4m-4 4h4",

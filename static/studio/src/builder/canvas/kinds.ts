@@ -21,6 +21,7 @@ const ICONS: Readonly<Record<string, IconName>> = {
   data: "table",
   model: "model",
   train: "chart",
+  compress: "compress",
   evaluate: "compare",
   predict: "image",
   code: "edit",

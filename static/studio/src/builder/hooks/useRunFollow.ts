@@ -34,6 +34,7 @@ function showRun(store: BuilderStore, state: RunState): void {
   store.setState({
     run: viewOfRun(state.run, {
       tails: state.tails,
+      decisions: state.decisions,
       curves: before.curves,
       cancelRequested: state.cancelRequested || before.cancelRequested,
     }),

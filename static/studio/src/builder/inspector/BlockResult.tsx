@@ -1,4 +1,6 @@
 /** What the last run made of the selected block: state, reason, time, numbers, error. */
+import { PAIRED } from "../../compression/beforeAfter";
+import { hasCompression, isCompression } from "../../compression/CompressionPart";
 import { asMessage, cardState } from "../../graph/runview";
 import { t } from "../../i18n";
 import { formatDuration, formatMetric } from "../../lib/format";
@@ -6,6 +8,7 @@ import { StatusBadge } from "../../ui";
 import { useBuilderState } from "../store/context";
 import { isActive } from "../store/runs";
 import { tMessage, words } from "../texts";
+import { BlockCompression } from "./BlockCompression";
 import { Suggestions } from "./Suggestions";
 
 export function BlockResult({ id }: { id: string }) {
@@ -15,9 +18,11 @@ export function BlockResult({ id }: { id: string }) {
   const projectId = useBuilderState((state) => state.projectId);
   const active = useBuilderState((state) => isActive(state.run));
   const planned = useBuilderState((state) => state.plan[id]);
+  const type = useBuilderState((state) => state.sync.document.blocks[id]?.type);
   if (!block || !runId) return null;
   const state = cardState(block);
-  const metrics = Object.entries(block.metrics ?? {});
+  const compressing = isCompression(type);
+  const metrics = Object.entries(block.metrics ?? {}).filter(([name]) => !compressing || !PAIRED.has(name));
   return (
     <section className="inspector-result">
       <h3>
@@ -40,6 +45,7 @@ export function BlockResult({ id }: { id: string }) {
         </p>
       )}
       <Suggestions id={id} />
+      {hasCompression(type, block) && <BlockCompression id={id} />}
       {(metrics.length > 0 || block.duration_s) && (
         <dl>
           {block.duration_s ? (

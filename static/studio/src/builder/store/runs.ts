@@ -80,6 +80,8 @@ export function viewOfRun(run: Run, more: Partial<RunView> = {}): RunView {
     error: run.error?.message ?? null,
     blocks: run.blocks,
     metrics: run.metrics,
+    head: run.head_seq,
+    decisions: [],
     tails: {},
     curves: {},
     queuePosition: run.queue_position ?? null,

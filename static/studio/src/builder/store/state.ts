@@ -10,7 +10,7 @@ import type { PlannedBlock } from "../../graph/runview";
 import { type Batch, type SyncState, startSync } from "../../graph/sync";
 import type { Catalog, Message, PipelineDocument, Point, Problem } from "../../graph/types";
 import { mergeProblems, validateLight } from "../../graph/validate";
-import type { Tail } from "../../lib/live";
+import type { Decision, Tail } from "../../lib/live";
 import type { BlockRun, RunStatus } from "../../lib/runTypes";
 
 export type SaveState = "saved" | "saving" | "offline";
@@ -43,6 +43,9 @@ export interface RunView {
   readonly error: string | null;
   readonly blocks: Readonly<Record<string, BlockRun>>;
   readonly metrics: Readonly<Record<string, number>>;
+  /** The newest event when the page read the run, and what was decided since. */
+  readonly head: number;
+  readonly decisions: readonly Decision[];
   /** Points that streamed in since the page opened. */
   readonly tails: Readonly<Record<string, Tail>>;
   /** Points from before, decimated by the server. */

@@ -4,11 +4,11 @@ import { ChartCard, type ChartOptions, type CursorGroup, seriesToken } from "../
 import { stepsPerEpoch } from "../../charts/curves";
 import { t } from "../../i18n";
 import { type Decision, decisionOf, MAX_DECISIONS, mergeDecisions } from "../../lib/decisions";
+import { readAll } from "../../lib/history";
 import type { Maker, RunEvent } from "../../lib/runTypes";
 import { urls } from "../../lib/urls";
 import { DecisionTimeline } from "../shared/timeline/DecisionTimeline";
 import { metricOrder, timelinesOf, useStoredCurves } from "./RunCharts";
-import { readAll } from "./useRunHistory";
 
 export interface CachedChartsProps {
   block: string;

@@ -7,10 +7,10 @@ import { formatBytes } from "../../lib/format";
 import { useLoad } from "../../lib/live";
 import type { BlockRun, OutputJson, Run } from "../../lib/runTypes";
 import type { ArtifactManifest, Preview } from "../../lib/types";
-import { artifactFile } from "../../lib/urls";
+import { artifactFile, urls } from "../../lib/urls";
 import { Badge, Button, EmptyState, ErrorState, Icon, LoadingState } from "../../ui";
 import { titleOf } from "../shared/DocumentGraph";
-import { RegisterDialog } from "./RegisterDialog";
+import { RegisterDialog } from "../shared/RegisterDialog";
 import styles from "./run.module.css";
 import { type Cell, SamplesDialog } from "./SamplesDialog";
 
@@ -71,6 +71,7 @@ function Output({ run, workspaceId, block, port, output, mayEdit }: OutputProps)
   const manifest = useLoad<ArtifactManifest>(`/workspaces/${workspaceId}/artifacts/${output.digest}`);
   const [registering, setRegistering] = useState(false);
   const files = Object.entries(manifest.data?.files ?? {}).filter(([name]) => name !== "preview.json");
+  const hasSamples = manifest.data?.files["samples.json"] !== undefined;
   return (
     <article className={styles.output} aria-label={`${titleOf(run.document, block)} ${t(port.replaceAll("_", " "))}`}>
       <header className={styles.outputHead}>
@@ -87,9 +88,9 @@ function Output({ run, workspaceId, block, port, output, mayEdit }: OutputProps)
         )}
       </header>
       {output.preview ? (
-        <OutputPreview workspaceId={workspaceId} output={output} label={`${block}.${port}`} />
+        <OutputPreview workspaceId={workspaceId} output={output} label={`${block}.${port}`} hasSamples={hasSamples} />
       ) : output.kind === "figure" ? (
-        <StoredFigure workspaceId={workspaceId} output={output} label={`${block}.${port}`} />
+        <StoredFigure workspaceId={workspaceId} output={output} label={`${block}.${port}`} hasSamples={hasSamples} />
       ) : null}
       {manifest.error && <ErrorState compact error={manifest.error} retry={manifest.reload} />}
       <ul className={styles.files} aria-label={t("Files")}>
@@ -106,7 +107,15 @@ function Output({ run, workspaceId, block, port, output, mayEdit }: OutputProps)
       <code className={styles.digest} title={output.digest}>
         {output.digest.slice(0, 19)}…
       </code>
-      {registering && <RegisterDialog run={run} block={block} port={port} onClose={() => setRegistering(false)} />}
+      {registering && (
+        <RegisterDialog
+          projectId={run.project}
+          source={{ run: run.id, block, port }}
+          name={run.name || run.document.name}
+          onClose={() => setRegistering(false)}
+          onRegistered={(model) => window.location.assign(urls.model(run.project, model.id))}
+        />
+      )}
     </article>
   );
 }
@@ -115,9 +124,11 @@ interface PreviewProps {
   workspaceId: string;
   output: OutputJson;
   label: string;
+  /** The artifact keeps samples for the cells of its matrix. */
+  hasSamples: boolean;
 }
 
-function OutputPreview({ workspaceId, output, label }: PreviewProps) {
+function OutputPreview({ workspaceId, output, label, hasSamples }: PreviewProps) {
   const { data, error, reload } = useLoad<Preview>(artifactFile(workspaceId, output.digest, "preview.json"));
   if (error) {
     return <ErrorState compact error={error} retry={reload} />;
@@ -126,12 +137,14 @@ function OutputPreview({ workspaceId, output, label }: PreviewProps) {
     return <LoadingState compact />;
   }
   if (data.kind === "figure") {
-    return <Figure workspaceId={workspaceId} digest={output.digest} preview={data} label={label} />;
+    return (
+      <Figure workspaceId={workspaceId} digest={output.digest} preview={data} label={label} hasSamples={hasSamples} />
+    );
   }
   return <PreviewView preview={data} label={label} />;
 }
 
-function StoredFigure({ workspaceId, output, label }: PreviewProps) {
+function StoredFigure({ workspaceId, output, label, hasSamples }: PreviewProps) {
   const { data, error, reload } = useLoad<Extract<Preview, { kind: "figure" }>["figure"]>(
     artifactFile(workspaceId, output.digest, "figure.json"),
   );
@@ -139,7 +152,13 @@ function StoredFigure({ workspaceId, output, label }: PreviewProps) {
     return <ErrorState compact error={error} retry={reload} />;
   }
   return data ? (
-    <Figure workspaceId={workspaceId} digest={output.digest} preview={{ kind: "figure", figure: data }} label={label} />
+    <Figure
+      workspaceId={workspaceId}
+      digest={output.digest}
+      preview={{ kind: "figure", figure: data }}
+      label={label}
+      hasSamples={hasSamples}
+    />
   ) : (
     <LoadingState compact />
   );
@@ -150,12 +169,13 @@ interface FigureProps {
   digest: string;
   preview: Extract<Preview, { kind: "figure" }>;
   label: string;
+  hasSamples: boolean;
 }
 
 /** A figure; a click on a cell of a confusion matrix shows the samples that fell into it. */
-function Figure({ workspaceId, digest, preview, label }: FigureProps) {
+function Figure({ workspaceId, digest, preview, label, hasSamples }: FigureProps) {
   const [cell, setCell] = useState<Cell | null>(null);
-  const isMatrix = preview.figure.data.some((trace) => trace.type === "heatmap");
+  const isMatrix = hasSamples && preview.figure.data.some((trace) => trace.type === "heatmap");
   const open = (point: FigurePoint) => setCell({ label: String(point.y), predicted: String(point.x) });
   return (
     <>

@@ -3,6 +3,7 @@ import { useEffect, useMemo, useState } from "react";
 import { ChartCard, ChartOptionsBar, type ChartRun, CursorGroup, useChartOptions } from "../../charts";
 import { decodeSeries, type Series, stepsPerEpoch } from "../../charts/curves";
 import type { ChartOptions } from "../../charts/lineFigure";
+import { isCandidate } from "../../compression/candidates";
 import { t } from "../../i18n";
 import { api } from "../../lib/api";
 import type { Decision } from "../../lib/decisions";
@@ -135,12 +136,12 @@ export function RunCharts({ projectId, state, decisions, stale }: RunChartsProps
   );
 }
 
-/** Which chart carries the decisions of its block: the first one, that is the loss. */
+/** Which chart carries the decisions of its block: the first one, that is the loss. Candidates have a chart of their own. */
 export function timelinesOf(decisions: readonly Decision[], names: readonly string[]): Map<string, Decision[]> {
   const found = new Map<string, Decision[]>();
   for (const decision of decisions) {
     const name = names.find((one) => one.startsWith(`${decision.block}.`));
-    if (name !== undefined) {
+    if (name !== undefined && !isCandidate(decision)) {
       const before = found.get(name);
       if (before) {
         before.push(decision);

@@ -2,20 +2,28 @@
 import { useState } from "react";
 import { t } from "../../i18n";
 import { api } from "../../lib/api";
-import type { Run } from "../../lib/runTypes";
 import type { RegisteredModel } from "../../lib/types";
-import { urls } from "../../lib/urls";
 import { Field, FormDialog, Input } from "../../ui";
 
-export interface RegisterDialogProps {
-  run: Run;
+/** What a block of a run put out: by its port, or by the digest of a model that an output builds on. */
+export interface ModelSource {
+  run: string;
   block: string;
-  port: string;
+  port?: string;
+  digest?: string;
+}
+
+export interface RegisterDialogProps {
+  projectId: string;
+  source: ModelSource;
+  /** The name to begin with. */
+  name: string;
+  onRegistered: (model: RegisteredModel) => void;
   onClose: () => void;
 }
 
-export function RegisterDialog({ run, block, port, onClose }: RegisterDialogProps) {
-  const [name, setName] = useState(run.name || run.document.name);
+export function RegisterDialog({ projectId, source, name: first, onRegistered, onClose }: RegisterDialogProps) {
+  const [name, setName] = useState(first.slice(0, 120));
   return (
     <FormDialog
       title={t("Register model")}
@@ -23,9 +31,8 @@ export function RegisterDialog({ run, block, port, onClose }: RegisterDialogProp
       disabled={name.trim() === ""}
       onClose={onClose}
       onSubmit={async () => {
-        const body = { name: name.trim(), run: run.id, block, port };
-        const model = await api.post<RegisteredModel>(`/projects/${run.project}/models`, body);
-        window.location.assign(urls.model(run.project, model.id));
+        const body = { name: name.trim(), ...source };
+        onRegistered(await api.post<RegisteredModel>(`/projects/${projectId}/models`, body));
       }}
     >
       <p className="muted">{t("A registered model is kept, can be tried with your own files and downloaded.")}</p>

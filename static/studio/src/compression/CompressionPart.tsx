@@ -1,0 +1,106 @@
+/**
+ * What a compress block did: the search with its chart, before and after, and how sensitive each layer is.
+ *
+ * Shown on the run page and, narrow, in the inspector of the builder. Reads the outputs of one block of a run.
+ */
+import { useMemo } from "react";
+import { PlotlyFigure } from "../charts/PlotlyFigure";
+import { t } from "../i18n";
+import type { Decision } from "../lib/decisions";
+import { useLoad } from "../lib/live";
+import type { BlockRun } from "../lib/runTypes";
+import type { Json, PlotlyFigureJson } from "../lib/types";
+import { artifactFile } from "../lib/urls";
+import { ErrorState, LoadingState } from "../ui";
+import { BeforeAfter } from "./BeforeAfter";
+import { rowsOfReport } from "./beforeAfter";
+import { searchOfDecisions, searchOfFront } from "./candidates";
+import styles from "./compression.module.css";
+import { SearchView } from "./SearchView";
+
+export interface CompressionPartProps {
+  block: string;
+  state: BlockRun;
+  decisions: readonly Decision[];
+  projectId: string;
+  runId: string;
+  workspaceId: string;
+  mayEdit: boolean;
+  narrow?: boolean;
+}
+
+export const isCompression = (type: string | undefined): boolean => type?.startsWith("compress.") ?? false;
+
+/** True when there is, or will be, more to see than the numbers of the block. */
+export function hasCompression(type: string | undefined, state: BlockRun | undefined): boolean {
+  if (!isCompression(type) || !state) {
+    return false;
+  }
+  const searching = type === "compress.search" && state.state === "running";
+  const outputs = Object.keys(state.outputs ?? {});
+  return searching || outputs.includes("front") || outputs.includes("sensitivity") || reportOf(state).length > 0;
+}
+
+const reportOf = (state: BlockRun) => rowsOfReport(state.metrics ?? {});
+
+export function CompressionPart(props: CompressionPartProps) {
+  const { block, state, decisions, projectId, runId, workspaceId, mayEdit, narrow } = props;
+  const front = state.outputs?.front?.digest ?? null;
+  const stored = useLoad<Json>(front && artifactFile(workspaceId, front, "front.json"));
+  const live = useMemo(() => searchOfDecisions(decisions, block), [decisions, block]);
+  const search = useMemo(() => (stored.data === null ? live : searchOfFront(stored.data)), [stored.data, live]);
+  const running = state.state === "running";
+  const sensitivity = state.outputs?.sensitivity;
+  const searches = search.candidates.length > 0 || front !== null || (running && decisions.length > 0);
+  return (
+    <div className="stack">
+      {stored.error && <ErrorState compact error={stored.error} retry={stored.reload} />}
+      {searches ? (
+        <SearchView
+          search={search}
+          running={running}
+          chosen={state.outputs?.model?.digest ?? null}
+          projectId={projectId}
+          runId={runId}
+          block={block}
+          mayEdit={mayEdit}
+          narrow={narrow}
+        />
+      ) : (
+        <div className={styles.report}>
+          <BeforeAfter rows={reportOf(state)} />
+        </div>
+      )}
+      {sensitivity && <Sensitivity workspaceId={workspaceId} digest={sensitivity.digest} narrow={narrow} />}
+    </div>
+  );
+}
+
+interface SensitivityProps {
+  workspaceId: string;
+  digest: string;
+  narrow?: boolean;
+}
+
+/** The heat map: a row a layer, a column a width in bits. */
+function Sensitivity({ workspaceId, digest, narrow }: SensitivityProps) {
+  const { data, error, reload } = useLoad<PlotlyFigureJson>(artifactFile(workspaceId, digest, "figure.json"));
+  if (error) {
+    return <ErrorState compact error={error} retry={reload} />;
+  }
+  if (!data) {
+    return <LoadingState compact />;
+  }
+  return (
+    <section aria-label={t("Sensitivity of the layers")}>
+      <h3>{t("Sensitivity of the layers")}</h3>
+      <PlotlyFigure figure={data} label={t("Sensitivity of the layers")} height={heightOf(data, narrow)} />
+    </section>
+  );
+}
+
+/** Room for the name of every layer; many layers share the room. */
+export function heightOf(figure: PlotlyFigureJson, narrow = false): number {
+  const rows = Math.max(0, ...figure.data.map((trace) => (Array.isArray(trace.y) ? trace.y.length : 0)));
+  return Math.min(narrow ? 420 : 900, Math.max(220, 90 + 18 * rows));
+}

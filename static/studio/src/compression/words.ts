@@ -1,0 +1,76 @@
+/** Names and numbers of the measures in the language of the page. */
+import { t } from "../i18n";
+import { formatBytes, formatNumber, formatPercent, language } from "../lib/format";
+import type { BeforeAfterRow } from "./beforeAfter";
+import type { Candidate, Measure, Words } from "./candidates";
+
+export function measureLabel(measure: Measure): string {
+  switch (measure) {
+    case "latency_ms":
+      return t("Latency");
+    case "size_bytes":
+      return t("Size on disk");
+    case "accuracy":
+      return t("Accuracy");
+    case "agreement":
+      return t("Agreement");
+    case "params":
+      return t("Parameters");
+    case "macs":
+      return t("Multiply-adds");
+  }
+}
+
+const compact = (value: number): string =>
+  new Intl.NumberFormat(language(), { notation: "compact", maximumSignificantDigits: 3 }).format(value);
+
+export function measureText(measure: Measure, value: number | null): string {
+  if (value === null) {
+    return "–";
+  }
+  switch (measure) {
+    case "latency_ms":
+      return t("{time} ms", { time: formatNumber(value, 3) });
+    case "size_bytes":
+      return formatBytes(value);
+    case "accuracy":
+    case "agreement":
+      return formatPercent(value, 2);
+    default:
+      return compact(value);
+  }
+}
+
+/** What an axis says: the name and its unit. */
+export function axisTitle(measure: Measure): string {
+  const unit = { latency_ms: "ms", size_bytes: "MB" }[measure as string];
+  return unit ? t("{measure} in {unit}", { measure: measureLabel(measure), unit }) : measureLabel(measure);
+}
+
+/** The change in the words of the trade: times faster, percent smaller, points of accuracy. */
+export function changeText({ measure, before, after }: BeforeAfterRow): string {
+  if (measure === "accuracy" || measure === "agreement") {
+    const points = formatNumber(100 * (after - before), 2);
+    return t("{points} points", { points: after > before ? `+${points}` : points.replace("-", "−") });
+  }
+  if (before <= 0 || after <= 0) {
+    return "–";
+  }
+  if (measure === "latency_ms") {
+    return after <= before
+      ? t("{times}× faster", { times: formatNumber(before / after, 3) })
+      : t("{times}× slower", { times: formatNumber(after / before, 3) });
+  }
+  const share = formatPercent(Math.abs(1 - after / before), 1);
+  return after <= before ? `−${share}` : `+${share}`;
+}
+
+export const wordsText = (words: Words): string => t(words.template, words.values);
+
+/** How far a candidate came, in one word. */
+export function statusText(candidate: Candidate, onFront: boolean): string {
+  if (candidate.baseline) {
+    return t("Baseline");
+  }
+  return candidate.refused ? t("Refused") : onFront ? t("On the front") : t("Beaten");
+}

@@ -35,7 +35,7 @@ from engine.errors import UserError
 from engine.learn.checkpoints import random_state
 from engine.learn.data.memory import batch_that_fits
 from engine.learn.data.mixing import Mixed, make_mixing
-from engine.learn.distil.guide import Guide, Lesson, make_guide
+from engine.learn.distil.guide import Lesson, make_guide
 from engine.learn.optim.ema import Average
 from engine.learn.options import TrainingOptions
 from engine.learn.parallel import Network, one_tensor, weight_of

@@ -1,7 +1,7 @@
 """A teacher and how strongly it is followed: what a training is given beside its examples.
 
 Called by whoever trains a student: :mod:`engine.learn.distil.teacher` for models, quantisation-aware training for its
-own network. It is a field of :class:`engine.learn.state.TrainingData`, so every step that learns from these data has it.
+own network. It is a field of :class:`engine.learn.state.TrainingData`, so every step on these data has it.
 """
 
 from __future__ import annotations

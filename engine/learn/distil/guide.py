@@ -84,8 +84,7 @@ class Guide:
         if not self.watches:
             return self.distillation.ask(asked)
         with self._teacher.looking():
-            answers = self.distillation.ask(asked)
-        return answers
+            return self.distillation.ask(asked)
 
     def loss(self, own: Tensor, outputs: Tensor, answers: Tensor, targets: Tensor) -> Tensor:
         """The whole loss.

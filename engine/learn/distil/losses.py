@@ -9,7 +9,6 @@ Legend of shapes: B examples, K classes, T tokens, D and E widths, C channels, H
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -36,6 +35,7 @@ def softened(student_NK: Tensor, teacher_NK: Tensor, temperature: float) -> Tens
 
     Examples
     --------
+    >>> import torch
     >>> scores = torch.tensor([[1.0, 2.0, 4.0]])
     >>> float(softened(scores, scores + 3, 2.0))
     0.0
@@ -64,6 +64,7 @@ def hidden_difference(
 
     Examples
     --------
+    >>> import torch
     >>> x = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
     >>> float(hidden_difference(x, x)), float(hidden_difference(x, torch.eye(2, 3)))
     (0.0, 0.0)
@@ -84,6 +85,7 @@ def map_difference(student_BCHW: Tensor, teacher_BCHW: Tensor) -> Tensor:
     Komodakis, "Paying more attention to attention", ICLR 2017, equation 2. The larger map is averaged down where the
     smaller divides it.
 
+    >>> import torch
     >>> x = torch.rand(2, 3, 4, 4)
     >>> float(map_difference(x, torch.cat([x, x], 1))) < 1e-6
     True
@@ -106,6 +108,7 @@ def relation_difference(student_BTD: Tensor, teacher_BTE: Tensor, real_BT: Tenso
 
     Examples
     --------
+    >>> import torch
     >>> x = torch.rand(2, 5, 8)
     >>> abs(float(relation_difference(x, x))) < 1e-6
     True

@@ -76,7 +76,8 @@ def distillation_of(
 def inherit(student: nn.Module, teacher: nn.Module, architecture: str, *, keeps_head: bool = False) -> int:
     """Copy the teacher's weights into the layers of a student that have the same shape.
 
-    Layers are taken at even distances, the last one always: V. Sanh et al., "DistilBERT", 2019, section 2.
+    Layers are taken at even distances, the last one always (V. Sanh et al., "DistilBERT", 2019, section 2); where that
+    one does not fit, the one of the same name.
 
     Parameters
     ----------
@@ -110,7 +111,7 @@ def inherit(student: nn.Module, teacher: nn.Module, architecture: str, *, keeps_
     skipped = tuple(find(architecture).heads) if keeps_head else ()
     copied: dict[str, Tensor] = {}
     for ours, theirs in pairs:
-        copied |= _layer(own, given, ours, theirs)
+        copied |= _layer(own, given, ours, theirs) or _layer(own, given, ours, ours)
     layers = tuple(f"{name}." for name in hidden_layers(student))
     rest = [name for name in own if not name.startswith(layers) and not (skipped and name.startswith(skipped))]
     copied |= {name: given[name] for name in rest if name in given and given[name].shape == own[name].shape}

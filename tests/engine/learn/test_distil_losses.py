@@ -88,7 +88,7 @@ def test_relations_are_compared_as_minilm_has_it():
     for head in range(4):
         for row in range(3):
 
-            def shares(x, width):
+            def shares(x, width, head=head, row=row):
                 part = x[0, :, head * width : (head + 1) * width].tolist()
                 return softmax(
                     [sum(a * b for a, b in zip(part[row], other, strict=True)) / width**0.5 for other in part]

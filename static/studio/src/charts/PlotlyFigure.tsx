@@ -4,7 +4,7 @@
  * Takes Plotly JSON as the engine writes it; colours of page, text and grid are the theme's.
  */
 import { useEffect, useRef, useState } from "react";
-import { t } from "../i18n";
+import { msg, t } from "../i18n";
 import type { PlotlyFigureJson } from "../lib/types";
 import { EmptyState, LoadingState } from "../ui/states";
 import "./charts.css";
@@ -44,6 +44,10 @@ function merge(base: Record<string, unknown>, own: Record<string, unknown> | und
 /** The titles of the axes and the names that the studio gave, in the language of the page. */
 export function inWords(layout: Record<string, unknown>): Record<string, unknown> {
   const out = { ...layout };
+  const heading = (layout.title as { text?: string } | undefined)?.text;
+  if (heading) {
+    out.title = { ...(layout.title as object), text: t(heading) };
+  }
   for (const [key, axis] of Object.entries(layout)) {
     const title = (axis as { title?: string | { text?: string } } | undefined)?.title;
     const text = typeof title === "string" ? title : title?.text;
@@ -78,9 +82,17 @@ export function themedFigure(figure: PlotlyFigureJson): PlotlyFigureJson {
   return { data: data.map(named), layout: { ...inWords(layout), autosize: false } };
 }
 
-/** A name of the studio's own, such as "chance", is a text; the name of a class stays. */
+const OWN_NAMES = new Set([msg("chance"), msg("On the front"), msg("Beaten"), msg("Refused")]);
+
+/** A name of the studio's own, such as "chance", is a text, and so is the title of a colour bar; that of a class stays. */
 function named<Trace extends PlotlyFigureJson["data"][number]>(trace: Trace): Trace {
-  return trace.name === "chance" ? { ...trace, name: t("chance") } : trace;
+  const bar = trace.colorbar as { title?: string | { text?: string } } | undefined;
+  const title = typeof bar?.title === "string" ? bar.title : bar?.title?.text;
+  return {
+    ...trace,
+    ...(OWN_NAMES.has(String(trace.name)) ? { name: t(String(trace.name)) } : {}),
+    ...(title ? { colorbar: { ...bar, title: { text: t(title) } } } : {}),
+  };
 }
 
 export function PlotlyFigure({ figure, label, height = 360, onPoint }: PlotlyFigureProps) {

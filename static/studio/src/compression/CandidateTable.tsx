@@ -4,7 +4,7 @@ import { t } from "../i18n";
 import { Badge, type Tone } from "../ui";
 import { type Candidate, type Measure, measuresOf, type Search } from "./candidates";
 import styles from "./compression.module.css";
-import { measureLabel, measureText, statusText, wordsText } from "./words";
+import { measureLabel, measureText, reasonText, statusText } from "./words";
 
 export interface CandidateTableProps {
   search: Search;
@@ -65,7 +65,7 @@ export function CandidateTable({ search, selected, onSelect, narrow }: Candidate
                 </td>
               ))}
               {!narrow && <td translate="no">{one.runtime ?? "–"}</td>}
-              {hasReasons && <td className={styles.reason}>{one.reason && wordsText(one.reason)}</td>}
+              {hasReasons && <td className={styles.reason}>{one.reason && reasonText(one.reason)}</td>}
             </tr>
           ))}
         </tbody>

@@ -7,7 +7,7 @@ import { Select } from "../ui";
 import { type Candidate, type Measure, measuresOf, type Search } from "./candidates";
 import styles from "./compression.module.css";
 import { type Axes, areaOf, paretoFigure } from "./figure";
-import { axisTitle, measureLabel, measureText, wordsText } from "./words";
+import { axisTitle, measureLabel, measureText, reasonText } from "./words";
 
 export interface ParetoChartProps {
   search: Search;
@@ -26,7 +26,7 @@ export function firstAxes(measures: readonly Measure[]): Axes {
 /** What a point says when it is pointed at. */
 function hoverLines(candidate: Candidate, measures: readonly Measure[]): string[] {
   const numbers = measures.map((one) => `${measureLabel(one)}: ${measureText(one, candidate.values[one])}`);
-  return candidate.reason ? [...numbers, wordsText(candidate.reason)] : numbers;
+  return candidate.reason ? [...numbers, reasonText(candidate.reason)] : numbers;
 }
 
 export function ParetoChart({ search, label, selected, onSelect, height }: ParetoChartProps) {

@@ -11,7 +11,7 @@ import { CandidateTable } from "./CandidateTable";
 import { bestOf, type Candidate, type Search } from "./candidates";
 import styles from "./compression.module.css";
 import { ParetoChart } from "./ParetoChart";
-import { statusText, wordsText } from "./words";
+import { reasonText, statusText, stepText } from "./words";
 
 export interface SearchViewProps {
   search: Search;
@@ -53,7 +53,13 @@ export function SearchView({ search, running, chosen, narrow, ...place }: Search
           <h3 translate="no">{selected.name}</h3>
           <Facts candidate={selected} search={search} />
           {baseline && selected !== baseline && <BeforeAfter rows={rowsOfCandidates(baseline, selected)} />}
-          <UseThisOne key={selected.name} candidate={selected} running={running} {...place} />
+          <UseThisOne
+            key={selected.name}
+            candidate={selected}
+            onFront={search.front.has(selected.name)}
+            running={running}
+            {...place}
+          />
         </section>
       </div>
       <CandidateTable search={search} selected={selected.name} onSelect={setPicked} narrow={narrow} />
@@ -79,16 +85,17 @@ function Facts({ candidate, search }: { candidate: Candidate; search: Search }) 
     <>
       <p className={styles.facts}>
         <span>{statusText(candidate, search.front.has(candidate.name))}</span>
-        {candidate.steps.length > 0 && <span>{candidate.steps.map(wordsText).join(" → ")}</span>}
+        {candidate.steps.length > 0 && <span>{candidate.steps.map(stepText).join(" → ")}</span>}
         {candidate.runtime && <span translate="no">{candidate.runtime}</span>}
       </p>
-      {candidate.reason && <p className={styles.refusal}>{wordsText(candidate.reason)}</p>}
+      {candidate.reason && <p className={styles.refusal}>{reasonText(candidate.reason)}</p>}
     </>
   );
 }
 
 interface UseThisOneProps {
   candidate: Candidate;
+  onFront: boolean;
   running: boolean;
   projectId: string;
   runId: string;
@@ -97,11 +104,11 @@ interface UseThisOneProps {
 }
 
 /** Registers a point of the front as a model of the project. */
-function UseThisOne({ candidate, running, projectId, runId, block, mayEdit }: UseThisOneProps) {
+function UseThisOne({ candidate, onFront, running, projectId, runId, block, mayEdit }: UseThisOneProps) {
   const [asking, setAsking] = useState(false);
   const [made, setMade] = useState<RegisteredModel | null>(null);
   const { digest } = candidate;
-  if (!mayEdit || candidate.refused || (!running && digest === null)) {
+  if (!mayEdit || (digest === null && (!running || !onFront))) {
     return null;
   }
   return (

@@ -37,7 +37,7 @@ export interface Candidate {
 export interface Search {
   /** The baseline first, then in the order of the search. */
   candidates: readonly Candidate[];
-  /** Names of those that no other beats in everything. */
+  /** Names of those that no other beats in everything; one that loses more than allowed may be among them. */
   front: ReadonlySet<string>;
   /** Share of accuracy that a candidate may lose. */
   maxDrop: number | null;
@@ -102,7 +102,7 @@ function searchOf(all: readonly Fields[], front: readonly string[]): Search {
   const candidates = [...byName.values()].sort((a, b) => Number(b.baseline) - Number(a.baseline) || a.order - b.order);
   return {
     candidates,
-    front: new Set(front.filter((name) => byName.get(name)?.refused === false)),
+    front: new Set(front.filter((name) => byName.has(name))),
     maxDrop: numberOf(all[all.length - 1]?.max_drop),
   };
 }
@@ -126,7 +126,7 @@ export function searchOfFront(file: Json): Search {
   const list = isFields(file) ? file.candidates : file;
   const all = (Array.isArray(list) ? list : []).filter((one): one is Record<string, Json> => isFields(one));
   const named = isFields(file) ? namesOf(file.front) : namesOf(all[all.length - 1]?.front);
-  const kept = all.filter((one) => typeof one.digest === "string" && one.baseline !== true);
+  const kept = all.filter((one) => typeof one.digest === "string");
   return searchOf(all, named.length > 0 ? named : kept.flatMap((one) => textOf(one.name) ?? []));
 }
 
@@ -154,7 +154,7 @@ export function frontLine(search: Search, x: Measure, y: Measure): Candidate[] {
 /** The point to look at first: the model that the search returned, else the fastest of the front. */
 export function bestOf(search: Search, chosen: string | null): Candidate | null {
   const returned = chosen === null ? undefined : search.candidates.find((one) => one.digest === chosen);
-  const front = search.candidates.filter((one) => search.front.has(one.name) && !one.baseline);
+  const front = search.candidates.filter((one) => search.front.has(one.name) && !one.baseline && !one.refused);
   const fastest = [...front].sort((a, b) => (a.values.latency_ms ?? 1e99) - (b.values.latency_ms ?? 1e99))[0];
   return returned ?? fastest ?? search.candidates[0] ?? null;
 }

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { setTexts } from "../i18n";
 import type { Decision } from "../lib/decisions";
 import type { Json } from "../lib/types";
 import { rowsOfCandidates, rowsOfReport, toneOf } from "./beforeAfter";
 import { bestOf, frontLine, measuresOf, searchOfDecisions, searchOfFront } from "./candidates";
 import { areaOf, type ChartOptions, diameters, paretoFigure } from "./figure";
-import { changeText, measureText } from "./words";
+import { changeText, measureText, reasonText, stepText } from "./words";
 
 const point = (name: string, latency_ms: number, accuracy: number | null, more: Record<string, Json> = {}) => ({
   name,
@@ -90,7 +91,14 @@ describe("a search read from front.json", () => {
   });
 
   it("takes the kept models for the front where none is named", () => {
-    expect([...searchOfFront([BASELINE, INT8, SLOW]).front]).toEqual(["int8"]);
+    expect([...searchOfFront([BASELINE, INT8, SLOW]).front]).toEqual(["fp32", "int8"]);
+  });
+
+  it("keeps a point on the front that loses more than allowed, but does not point to it first", () => {
+    const tiny = { ...BAD, front: [], digest: "sha256:t" };
+    const search = searchOfFront([BASELINE, INT8, tiny]);
+    expect(search.front.has("tiny")).toBe(true);
+    expect(bestOf(search, null)?.name).toBe("int8");
   });
 
   it("is empty for a file of another shape", () => {
@@ -219,6 +227,19 @@ describe("before and after", () => {
     expect(changeText({ measure: "accuracy", before: 0.9, after: 0.95 })).toBe("+5 points");
     expect(changeText({ measure: "macs", before: 0, after: 3 })).toBe("–");
     expect(measureText("accuracy", null)).toBe("–");
+  });
+
+  it("says the codes and steps of a search in words", () => {
+    const words = (template: string) => ({ template, values: {} });
+    expect(reasonText(words("slower"))).toBe("Slower than the original");
+    expect(reasonText({ template: "{n} bits", values: { n: 4 } })).toBe("4 bits");
+    setTexts({ "prune {share}": "剪枝 {share}", "{count} layers in fp32": "{count} 层保持 fp32" });
+    expect(["prune 25%", "3 in fp32", "int8"].map((step) => stepText(words(step)))).toEqual([
+      "剪枝 25%",
+      "3 层保持 fp32",
+      "int8",
+    ]);
+    setTexts({});
   });
 
   it("knows which way is better", () => {

@@ -65,7 +65,31 @@ export function changeText({ measure, before, after }: BeforeAfterRow): string {
   return after <= before ? `−${share}` : `+${share}`;
 }
 
-export const wordsText = (words: Words): string => t(words.template, words.values);
+/** Why a candidate was refused: a code of the search, or words. */
+export function reasonText(reason: Words): string {
+  switch (reason.template) {
+    case "slower":
+      return t("Slower than the original");
+    case "accuracy":
+      return t("Loses more accuracy than allowed");
+    case "differs":
+      return t("Computes something else than the original");
+    case "failed":
+      return t("Could not be made of this model");
+    default:
+      return t(reason.template, reason.values);
+  }
+}
+
+/** One step of how a candidate was made, such as `prune 25%` or `3 in fp32`. */
+export function stepText(step: Words): string {
+  const [, share] = /^prune (\d+%)$/.exec(step.template) ?? [];
+  const [, count] = /^(\d+) in fp32$/.exec(step.template) ?? [];
+  if (share) {
+    return t("prune {share}", { share });
+  }
+  return count ? t("{count} layers in fp32", { count: Number(count) }) : t(step.template, step.values);
+}
 
 /** How far a candidate came, in one word. */
 export function statusText(candidate: Candidate, onFront: boolean): string {

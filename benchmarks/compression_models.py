@@ -4,7 +4,7 @@
     python -m benchmarks.compression_models --list
 
 digits     a convnet on scikit-learn's digits
-resnet18   ResNet-18 with the stem for 32 pixels on CIFAR-10 (50,000 images): six epochs at half the resolution, then
+resnet18   ResNet-18 with the stem for 32 pixels on CIFAR-10: six epochs at half the resolution, then
            three at 32 pixels, each part with a rate of its own that goes up and down once (progressive resizing)
 resnet50   ResNet-50 with ImageNet's stem (7x7, stride 2, pooling) on the same images at 32 pixels
 minilm     MiniLM's published weights, fine-tuned to tell which package a docstring is from
@@ -13,7 +13,8 @@ lm         a decoder of 5 M parameters on the source of Python's standard librar
 They lie in ``benchmarks/models`` under ``DEEPSEEK_HOME``: ``NAME.zip``, the bundle, and ``NAME.json`` with its accuracy
 on the test part, how it was trained, for how long and with which versions. What is there is not made again; a training
 that was stopped goes on from its last checkpoint. Everything random follows from seed 0. The test part is looked at
-once, after training.
+once, after training; a twentieth of the training part is not learned from, so that compression has something to choose
+by.
 """
 
 from __future__ import annotations
@@ -68,8 +69,13 @@ def load(name: str) -> tuple[Model, dict[str, Any]]:
     return Model.load(folder() / f"{name}.zip"), json.loads((folder() / f"{name}.json").read_text())
 
 
+def choosing(name: str, cifar: Path | None = None) -> Dataset:
+    """What a model learns from (``train``), and what choices are made by (``test``): all of it for training."""
+    return data(name, cifar).train.split(test=0.05, validation=0.0)
+
+
 def data(name: str, cifar: Path | None = None) -> Dataset:
-    """What a model learns from and is tested on."""
+    """All there is to train with (``train``), and what a finished model is judged on (``test``)."""
     from deepseek import Dataset
 
     if name == "digits":
@@ -102,7 +108,7 @@ def digits(options: argparse.Namespace) -> tuple[Model, dict[str, Any]]:
     from deepseek import Model
 
     model, settings = Model.create("convnet"), {"epochs": 20}
-    model.train(data("digits"), seed=SEED, threads=options.threads, show=options.show, **settings)
+    model.train(choosing("digits"), seed=SEED, threads=options.threads, show=options.show, **settings)
     return model, settings
 
 
@@ -110,7 +116,7 @@ def resnet(name: str, options: argparse.Namespace) -> tuple[Model, dict[str, Any
     """Stages of growing images; what each stage made is kept too."""
     from deepseek import Model
 
-    whole = data(name, options.cifar)
+    whole = choosing(name, options.cifar)
     model = Model.create(name, stem="small" if name == "resnet18" else "large")
     for number, stage in enumerate(STAGES[name]):
         kept = folder() / f"{name}.stage{number}.zip"
@@ -148,7 +154,12 @@ def minilm(options: argparse.Namespace) -> tuple[Model, dict[str, Any]]:
     model = Model.load("minilm", num_classes=None)
     settings = {"epochs": 2, "batch_size": 32, "learning_rate": 2e-4}
     model.train(
-        data("minilm"), seed=SEED, threads=options.threads, precision=options.precision, show=options.show, **settings
+        choosing("minilm"),
+        seed=SEED,
+        threads=options.threads,
+        precision=options.precision,
+        show=options.show,
+        **settings,
     )
     return model, settings
 
@@ -160,7 +171,7 @@ def lm(options: argparse.Namespace) -> tuple[Model, dict[str, Any]]:
     settings = {"epochs": 2, "batch_size": 16, "learning_rate": 2e-3}
     model = Model.create("transformer_lm", **shape)
     model.train(
-        data("lm"), seed=SEED, threads=options.threads, precision=options.precision, show=options.show, **settings
+        choosing("lm"), seed=SEED, threads=options.threads, precision=options.precision, show=options.show, **settings
     )
     return model, {**shape, **settings}
 

@@ -52,6 +52,7 @@ class Subject:
         self.name, self.options = name, options
         self.model, self.about = models.load(name)
         self.data = models.data(name, options.cifar)
+        self.choosing = models.choosing(name, options.cifar)
         digest = hashlib.sha256((models.folder() / f"{name}.zip").read_bytes()).hexdigest()[:12]
         tests = f"-{options.test}" if options.test else ""
         self.folder = place() / f"{name}-{digest}-{options.examples}{tests}"
@@ -64,10 +65,10 @@ class Subject:
 
         rows = self._rows()
         if self.data.kind == "images":
-            pixels, labels = self.data.train.to_arrays()
+            pixels, labels = self.choosing.train.to_arrays()
             some = Dataset.from_arrays(pixels[rows], labels[rows], classes=self.data.classes, name="calibration")
             return some.split(test=0.0, validation=0.0)
-        return self.data
+        return self.choosing
 
     def race(self, entries: list[Entry]) -> dict[str, Any]:
         """Measure, print, and give back what was found."""
@@ -86,7 +87,7 @@ class Subject:
         return {"rows": rows, "said": said, "model": self.about, "before": started, "after": conditions()}
 
     def _rows(self) -> np.ndarray:
-        count = len(self.data.train)
+        count = len(self.choosing.train)
         return np.sort(np.random.default_rng(models.SEED).permutation(count)[: self.options.examples])
 
     def _files(self) -> dict[str, Any]:
@@ -110,7 +111,7 @@ class Subject:
             job["learn"] = self._learn(spec)
         if Path(names["onnx"]).exists():
             return job
-        learn, test = (self._examples(part, predictor) for part in (self.data.train, self.data.test))
+        learn, test = (self._examples(part, predictor) for part in (self.choosing.train, self.data.test))
         count = min(len(test), self.options.test or len(test))
         np.save(names["inputs"], test.batch(torch.arange(count)).numpy())
         rows = torch.from_numpy(self._rows())
@@ -131,7 +132,7 @@ class Subject:
 
         found = {part: str(self.folder / f"learn-{part}.npy") for part in ("images", "labels")}
         if not Path(found["labels"]).exists():
-            pixels, labels = self.data.train.to_arrays()
+            pixels, labels = self.choosing.train.to_arrays()
             np.save(found["images"], pixels)
             np.save(found["labels"], labels)
         factor, summand = affine(spec.preprocessing, self.data.artifact.meta["shape"][0])
@@ -175,7 +176,7 @@ def make(subject: Subject, method: str, options: argparse.Namespace) -> tuple[Mo
         from deepseek import compress
 
         found = compress(
-            subject.model, subject.data, max_drop=0.005, target="latency", budget_s=options.budget, show=False
+            subject.model, subject.choosing, max_drop=0.005, target="latency", budget_s=options.budget, show=False
         )
         return found.model, dict(found.report)
     quantizer = Quantizer(subject.model, method=method)

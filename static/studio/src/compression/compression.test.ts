@@ -233,10 +233,10 @@ describe("before and after", () => {
     const words = (template: string) => ({ template, values: {} });
     expect(reasonText(words("slower"))).toBe("Slower than the original");
     expect(reasonText({ template: "{n} bits", values: { n: 4 } })).toBe("4 bits");
-    setTexts({ "prune {share}": "剪枝 {share}", "{count} layers in fp32": "{count} 层保持 fp32" });
+    setTexts({ "prune {share}": "剪枝 {share}", "{count} layers in fp32": "{count} 层保持浮点" });
     expect(["prune 25%", "3 in fp32", "int8"].map((step) => stepText(words(step)))).toEqual([
       "剪枝 25%",
-      "3 层保持 fp32",
+      "3 层保持浮点",
       "int8",
     ]);
     setTexts({});

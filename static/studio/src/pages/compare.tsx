@@ -5,6 +5,7 @@ import {
   ChartOptionsBar,
   type ChartRun,
   CursorGroup,
+  decodeSeries,
   loadPlotly,
   seriesToken,
   useChartOptions,
@@ -19,6 +20,7 @@ import { Button, EmptyState, ErrorState, LinkButton, LoadingState, Notice, useTo
 import { ConfigTable } from "./compare/ConfigTable";
 import { GraphDifference } from "./compare/GraphDifference";
 import { ParallelCoordinates } from "./compare/ParallelCoordinates";
+import { PrecisionComparison } from "./compare/PrecisionComparison";
 import { metricOrder } from "./run/RunCharts";
 import { runTitle } from "./run/RunHeader";
 import runStyles from "./run/run.module.css";
@@ -75,9 +77,15 @@ function useRuns(ids: readonly string[]): Answer | null {
   return answer;
 }
 
-/** Names of the curves that any of the runs has. */
-function useCurveNames(projectId: string, runs: readonly Run[]): string[] {
-  const [names, setNames] = useState<string[]>([]);
+interface Curves {
+  /** Of the curves that any of the runs has. */
+  names: string[];
+  /** Run -> block -> the last step of its longest curve. */
+  lastSteps: Record<string, Record<string, number>>;
+}
+
+function useCurves(projectId: string, runs: readonly Run[]): Curves {
+  const [curves, setCurves] = useState<Curves>({ names: [], lastSteps: {} });
   const key = runs.map((run) => run.id).join(",");
   useEffect(() => {
     if (!key) {
@@ -90,7 +98,8 @@ function useCurveNames(projectId: string, runs: readonly Run[]): string[] {
         const all = Object.values(answer.runs).flatMap((byName) =>
           Object.keys(byName).filter((name) => byName[name]!.total > 0),
         );
-        setNames([...new Set(all)].sort(metricOrder));
+        const last = Object.entries(answer.runs).map(([run, byName]) => [run, lastStepsOf(byName)] as const);
+        setCurves({ names: [...new Set(all)].sort(metricOrder), lastSteps: Object.fromEntries(last) });
       },
       () => {
         // Each card reports its own error; without names there are no cards.
@@ -98,7 +107,16 @@ function useCurveNames(projectId: string, runs: readonly Run[]): string[] {
     );
     return () => abort.abort();
   }, [projectId, key]);
-  return names;
+  return curves;
+}
+
+function lastStepsOf(byName: Record<string, SeriesJson>): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (const [name, one] of Object.entries(byName)) {
+    const block = name.split(".")[0]!;
+    found[block] = Math.max(found[block] ?? 0, ...decodeSeries(one).steps);
+  }
+  return found;
 }
 
 export default function Compare({ project }: PageProps) {
@@ -131,7 +149,7 @@ export default function Compare({ project }: PageProps) {
 
 function Comparison({ projectId, runs, missing }: { projectId: string; runs: Run[]; missing: number }) {
   const toast = useToast();
-  const names = useCurveNames(projectId, runs);
+  const { names, lastSteps } = useCurves(projectId, runs);
   const [options, setOptions] = useChartOptions();
   const [onlyDifferences, setOnlyDifferences] = useState(true);
   const timed = useMemo(() => ({ ...options, axis: "relative" as const, xLog: false, smoothing: 0 }), [options]);
@@ -224,6 +242,7 @@ function Comparison({ projectId, runs, missing }: { projectId: string; runs: Run
           )}
         </>
       )}
+      <PrecisionComparison runs={runs} heads={heads} lastSteps={lastSteps} />
       <ConfigTable
         runs={heads}
         rows={rows}

@@ -1,4 +1,4 @@
-"""A linear layer that rounds what comes in when it comes in: weights and inputs of 8 bits, the range read off the inputs.
+"""A linear layer that rounds its inputs when they come: weights and inputs of 8 bits, the range read off the inputs.
 
 Called by the dynamic quantiser. One operator, the same in the simulation and in the file.
 """

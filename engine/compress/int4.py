@@ -108,7 +108,8 @@ def quantize_int4(
 
     Notes
     -----
-    Source: E. Frantar et al., "GPTQ: accurate post-training quantization for generative pre-trained transformers", 2022.
+    Source: E. Frantar et al., "GPTQ: accurate post-training quantization for generative pre-trained transformers",
+    2022.
 
     Examples
     --------

@@ -63,7 +63,11 @@ class _Writer:
         name = node.input[0]
         left = False
         for reader in list(self.readers.get(node.output[0], [])):
-            if reader.op_type == "Gather" and self._attribute(reader, "axis") == 0 and reader.input[0] == node.output[0]:
+            if (
+                reader.op_type == "Gather"
+                and self._attribute(reader, "axis") == 0
+                and reader.input[0] == node.output[0]
+            ):
                 self._gather(reader, name, weight)
             elif reader.op_type == "Transpose":
                 left |= not self._products(reader, name, weight)
@@ -186,7 +190,12 @@ class _Writer:
         inputs.insert(1, self._constant(f"{name}.scales", weight.scale))
         self.places[id(node)] = [
             helper.make_node(
-                "DequantizeLinear", inputs, [node.output[0]], name=f"{node.name}_blocks", axis=1, block_size=weight.group
+                "DequantizeLinear",
+                inputs,
+                [node.output[0]],
+                name=f"{node.name}_blocks",
+                axis=1,
+                block_size=weight.group,
             )
         ]
 

@@ -122,7 +122,8 @@ def _columns(func: Any, x: Tensor, weight: Tensor, args: Any, given: Any) -> Ten
     else:
         sides = (weight.shape[2], weight.shape[3])
     stride, padding, dilation = (
-        _pair(told.get(name, start), CONVOLVING[func]) for name, start in (("stride", 1), ("padding", 0), ("dilation", 1))
+        _pair(told.get(name, start), CONVOLVING[func])
+        for name, start in (("stride", 1), ("padding", 0), ("dilation", 1))
     )
     if CONVOLVING[func] == 1:
         padding = (0, padding[1])

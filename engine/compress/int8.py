@@ -14,6 +14,7 @@ from torch import Tensor, fx, nn
 
 from engine.compress.calibrate import ChosenRange, choose_ranges, correct_biases, count_values, insert_rounding
 from engine.compress.graph import traced
+from engine.compress.points import float_operators
 from engine.compress.ranges import METHODS
 from engine.errors import UserError
 
@@ -33,11 +34,14 @@ class Int8:
         Value -> what was chosen for it.
     kept
         Layers that stay in floats.
+    floats
+        Everything that stays in floats, by name: these layers, and operators that have no form in whole numbers.
     """
 
     graph: fx.GraphModule
     ranges: dict[str, ChosenRange]
     kept: tuple[str, ...]
+    floats: tuple[str, ...] = ()
 
 
 def quantize_int8(
@@ -56,7 +60,8 @@ def quantize_int8(
     module
         Trained; left untouched. On the CPU.
     batches
-        Inputs as the network takes them, each (B, ...) float32: what it sees in use. 100 to 500 examples are enough.
+        Inputs as the network takes them, each (B, ...) float32, or int64 tokens: what it sees in use. 100 to 500
+        examples are enough.
     methods
         How ranges may be chosen, see :mod:`engine.compress.ranges`.
     correct
@@ -103,4 +108,4 @@ def quantize_int8(
     insert_rounding(rounded, ranges, kept)
     if correct:
         correct_biases(original, rounded, sample, check)
-    return Int8(rounded, ranges, tuple(kept))
+    return Int8(rounded, ranges, tuple(kept), tuple(float_operators(original, kept)))

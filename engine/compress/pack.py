@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from engine.artifacts import ArtifactStore, ModelRef
 from engine.compress import dynamic_layers, int4_groups
@@ -49,7 +50,8 @@ class Packed:
         is gone); ``eager_ms``, ``before_ms`` and ``after_ms``: median latency of one example in PyTorch, in the runtime
         before and after; ``speed_up`` and ``speed_up_eager``; ``error``: mean difference of the outputs, relative to
         their spread; ``agreement``: share of examples with the same answer; and, where there are labels,
-        ``accuracy_before``, ``accuracy_after`` and ``drop``.
+        ``accuracy_before``, ``accuracy_after`` and ``drop``; of a language model ``perplexity_before`` and
+        ``perplexity_after``.
     is_slower
         Whether it takes clearly longer than the same network in floats, in the same runtime.
     """
@@ -119,8 +121,13 @@ def pack(
     }
     if spec.task in ("classification", *FREE):
         report["agreement"] = _share(found.argmax(-1) == true.argmax(-1))
+    if spec.task == "language_model":
+        report |= {f"perplexity_{when}": _perplexity(y, x) for when, y in (("before", true), ("after", found))}
     if labels is not None:
-        right = {"accuracy_before": _share(true.argmax(1) == labels), "accuracy_after": _share(found.argmax(1) == labels)}
+        right = {
+            "accuracy_before": _share(true.argmax(1) == labels),
+            "accuracy_after": _share(found.argmax(1) == labels),
+        }
         report |= {**right, "drop": right["accuracy_before"] - right["accuracy_after"]}
     report |= _speed(original, large, small, x[:1], check)
     base = save_model(store, spec.model_copy(update={"variants": {}}), files=files)
@@ -140,6 +147,12 @@ def plain(original: nn.Module, x: Tensor, *, free_length: bool = False) -> bytes
         with contextlib.suppress(UserError):
             module = traced(original, x)
     return to_onnx(module, x, free_length=free_length)
+
+
+def _perplexity(outputs_BTV: Tensor, x_BT: Tensor) -> float:
+    """How many tokens each next one is as uncertain as a choice among."""
+    loss = functional.cross_entropy(outputs_BTV[:, :-1].flatten(0, 1), x_BT[:, 1:].flatten())
+    return float(loss.exp())
 
 
 def _share(is_so: Tensor) -> float:

@@ -7,6 +7,7 @@ do the values that only they touch.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 
 import torch
@@ -19,6 +20,15 @@ RECTIFIERS = (nn.ReLU, nn.ReLU6)
 RECTIFYING = (torch.relu, functional.relu, functional.relu6, "relu", "relu_")
 SAME_RANGE = (nn.MaxPool1d, nn.MaxPool2d, nn.Identity, nn.Flatten, nn.Dropout)
 """Layers whose outputs are inputs: they keep the scale."""
+
+ARRANGING = frozenset(
+    {
+        "add", "cat", "chunk", "contiguous", "dropout", "dropout_", "expand", "flatten", "getattr", "getitem", "iadd",
+        "permute", "relu", "relu_", "relu6", "reshape", "size", "split", "squeeze", "transpose", "unflatten",
+        "unsqueeze", "view",
+    }
+)  # fmt: skip
+"""Operations that compute nothing which could be rounded, and those that are looked at elsewhere."""
 
 
 def rounded_values(graph: fx.GraphModule, kept: Collection[str] = ()) -> list[fx.Node]:
@@ -71,3 +81,28 @@ def is_rectifier(graph: fx.GraphModule, node: fx.Node) -> bool:
     if isinstance(layer_of(graph, node), RECTIFIERS):
         return True
     return node.op in ("call_function", "call_method") and node.target in RECTIFYING
+
+
+def float_operators(graph: fx.GraphModule, kept: Collection[str] = ()) -> list[str]:
+    """What stays in floats, by name: layers that are kept, and operators that have no form in whole numbers.
+
+    Examples
+    --------
+    >>> net = nn.Sequential(nn.Linear(2, 2), nn.GELU(), nn.Linear(2, 2), nn.GELU())
+    >>> float_operators(fx.symbolic_trace(net))
+    ['GELU (2)']
+    """
+    counted: Counter[str] = Counter()
+    for node in graph.graph.nodes:
+        layer = layer_of(graph, node)
+        if isinstance(layer, WEIGHTED):
+            if str(node.target) in kept:
+                counted[str(node.target)] += 1
+        elif layer is not None:
+            if not isinstance(layer, (*RECTIFIERS, *SAME_RANGE)):
+                counted[type(layer).__name__] += 1
+        elif node.op in ("call_function", "call_method"):
+            name = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", str(node.target))
+            if name not in ARRANGING and not is_integer(graph, node, kept):
+                counted[name] += 1
+    return [name if times == 1 else f"{name} ({times})" for name, times in counted.items()]

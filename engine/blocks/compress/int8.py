@@ -8,23 +8,14 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import pyarrow as pa
-import torch
-from torch import Tensor
 
-from engine.artifacts import DatasetRef, MetricsRef, ModelRef, TableRef, canonical_json
+from engine.artifacts import DatasetRef, FigureRef, MetricsRef, ModelRef, TableRef
+from engine.blocks.compress._quantise import bench, faster, packed, put_report, put_sensitivity
 from engine.compress.calibrate import ChosenRange
 from engine.compress.int8 import quantize_int8
-from engine.compress.pack import pack, preview
 from engine.compress.ranges import METHODS
-from engine.compute.plan import applied
 from engine.datasets import write_table
-from engine.errors import UserError
-from engine.runtime.examples import load
-from engine.runtime.models import WEIGHTS, open_model
-from engine.runtime.provenance import provenance
 from engine.spec import BlockParams, Measured, RunContext, block, param
-
-BATCH = 64
 
 
 class Params(BlockParams):
@@ -48,6 +39,7 @@ class Outputs(NamedTuple):
 
     model: ModelRef
     ranges: TableRef
+    sensitivity: FigureRef
     report: Measured[MetricsRef]
 
 
@@ -69,9 +61,10 @@ def run(params: Params, *, model: ModelRef, dataset: DatasetRef, ctx: RunContext
     Returns
     -------
     Outputs
-        A model that computes with ONNX Runtime; a table with the range of every value, the rule that gave it and its
-        error under each rule; and, measured on this machine, sizes, latency of one example before and after, and how
-        often both models agree.
+        A model that computes with ONNX Runtime, or the original where that is faster on this machine; a table with the
+        range of every value, the rule that gave it and its error; how far the answers move when the weights of one
+        layer alone are rounded, as a heat map; and, measured on this machine, sizes, latency of one example before and after,
+        and how often both models agree.
 
     Raises
     ------
@@ -88,42 +81,17 @@ def run(params: Params, *, model: ModelRef, dataset: DatasetRef, ctx: RunContext
     >>> Params().examples
     256
     """
-    if WEIGHTS not in model.files:
-        raise UserError(
-            "The model has no weights that could be quantised", field="model", hint="Connect a model trained here."
-        )
-    opened = open_model(model)
     methods = tuple(METHODS) if params.ranges == "measured" else (params.ranges,)
-    with applied(ctx.plan.model_copy(update={"device": "cpu"}), ctx.seed):
-        examples = load(dataset, opened.spec, torch.device("cpu"))
-        rows = torch.randperm(len(examples))[: params.examples]
-        batches = [examples.batch(part) for part in torch.split(rows, BATCH)]
+    with bench(model, dataset, params.examples, ctx) as found:
         small = quantize_int8(
-            opened.module, batches, methods=methods, correct=params.correct_biases, check=ctx.check_cancelled
+            found.module, found.batches, methods=methods, correct=params.correct_biases, check=ctx.check_cancelled
         )
-        packed = pack(
-            ctx.store,
-            opened.spec.model_copy(update={"provenance": provenance(ctx, ctx.plan)}),
-            opened.module,
-            small.graph,
-            _some(batches),
-            variant="int8",
-            threads=ctx.plan.threads,
-            check=ctx.check_cancelled,
-        )
-    report = packed.report
-    if report["speed_up"] < 1:
-        ctx.warn(
-            "INT8 is slower than fp32 on this machine: {after} ms instead of {before} ms for one example",
-            after=round(report["after_ms"], 2),
-            before=round(report["before_ms"], 2),
-        )
-    files = {"metrics.json": canonical_json(report), "preview.json": canonical_json(preview(report))}
-    return Outputs(packed.model, _table(ctx, small.ranges), ctx.store.put(MetricsRef, files=files))
-
-
-def _some(batches: list[Tensor]) -> Tensor:
-    return torch.cat(batches)[: 4 * BATCH]
+        if small.floats:
+            ctx.log("Computed in floats: {operators}", operators=", ".join(small.floats))
+        made = packed(found, small.graph, "int8", ctx)
+        shown = put_sensitivity(found, {}, ctx)
+    given = faster(made, model, "INT8", ctx)
+    return Outputs(given, _table(ctx, small.ranges), shown, put_report(made, given, ctx))
 
 
 def _table(ctx: RunContext, ranges: dict[str, ChosenRange]) -> TableRef:

@@ -103,7 +103,7 @@ export function PrecisionComparison({ runs, heads, lastSteps }: PrecisionCompari
 
 function Track({ row, end }: { row: PrecisionRow; end: number }) {
   return (
-    <svg width="100%" height={HEIGHT} aria-hidden="true" translate="no">
+    <svg width="100%" height={HEIGHT} aria-hidden="true">
       {row.spans.map((span) => (
         <rect
           key={span.from}
@@ -112,9 +112,7 @@ function Track({ row, end }: { row: PrecisionRow; end: number }) {
           x={`${(100 * span.from) / end}%`}
           width={`${(100 * Math.max(0, (span.to ?? row.end) - span.from)) / end}%`}
           height={HEIGHT}
-        >
-          <title>{span.rung}</title>
-        </rect>
+        ></rect>
       ))}
     </svg>
   );
@@ -124,7 +122,7 @@ function Switches({ row }: { row: PrecisionRow }) {
   if (row.switches.length === 0) {
     return (
       <>
-        {t("None")} · <span translate="no">{row.spans[0]!.rung}</span>
+        {t("No switch")} · <span translate="no">{row.spans[0]!.rung}</span>
       </>
     );
   }

@@ -13,6 +13,7 @@ edge         teacher to student to INT8 edge package: size
 first_run    the template that a newcomer runs: `compress` inside its budget
 bert_large   BERT-large to BERT-base: needs a GPU
 ablation     what each part of our methods brings
+digits       a small convnet, to see in a minute that everything runs; not in ``all``
 
 The networks are those of :mod:`benchmarks.compression_models`. What takes long is made once and kept under
 ``DEEPSEEK_HOME/benchmarks/compressed`` (``--fresh`` makes it anew): our compressed models, with the seconds that they
@@ -122,12 +123,13 @@ def bert_large(options: argparse.Namespace) -> dict[str, Any]:
     return {"measured": False, "reason": "needs a GPU"}
 
 
-def _rows() -> dict[str, Callable[[argparse.Namespace], dict[str, Any]]]:
+def _parts() -> dict[str, Callable[[argparse.Namespace], dict[str, Any]]]:
     from benchmarks import compression_small as small
 
     return {
         "resnet18": lambda options: images("resnet18", options),
         "resnet50": lambda options: images("resnet50", options),
+        "digits": lambda options: images("digits", options),
         "minilm": minilm,
         "lm": lm,
         "student": small.student,
@@ -140,7 +142,7 @@ def _rows() -> dict[str, Callable[[argparse.Namespace], dict[str, Any]]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="+", choices=[*PARTS, "all"])
+    parser.add_argument("what", nargs="+", choices=[*PARTS, "digits", "all"])
     parser.add_argument("--cifar", type=Path, help="folder of CIFAR-10")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--rounds", type=int, default=15)
@@ -161,7 +163,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     found: dict[str, Any] = {"before": conditions(), "threads": options.threads, "torch": torch.__version__}
     print(f"{found['before']}, {options.threads} threads, {torch.backends.cpu.get_cpu_capability()}")
-    rows = _rows()
+    rows = _parts()
     for name in PARTS if "all" in options.what else options.what:
         try:
             found[name] = rows[name](options)

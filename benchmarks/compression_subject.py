@@ -63,7 +63,7 @@ class Subject:
         """The examples of the training part that everybody may look at, as a data set of their own."""
         from deepseek import Dataset
 
-        rows = self._rows()
+        rows = self.rows()
         if self.data.kind == "images":
             pixels, labels = self.choosing.train.to_arrays()
             some = Dataset.from_arrays(pixels[rows], labels[rows], classes=self.data.classes, name="calibration")
@@ -86,7 +86,7 @@ class Subject:
             print(f"  {line}")
         return {"rows": rows, "said": said, "model": self.about, "before": started, "after": conditions()}
 
-    def _rows(self) -> np.ndarray:
+    def rows(self) -> np.ndarray:
         count = len(self.choosing.train)
         return np.sort(np.random.default_rng(models.SEED).permutation(count)[: self.options.examples])
 
@@ -114,7 +114,7 @@ class Subject:
         learn, test = (self._examples(part, predictor) for part in (self.choosing.train, self.data.test))
         count = min(len(test), self.options.test or len(test))
         np.save(names["inputs"], test.batch(torch.arange(count)).numpy())
-        rows = torch.from_numpy(self._rows())
+        rows = torch.from_numpy(self.rows())
         np.save(names["calibration"], learn.batch(rows).numpy())
         if "labels" in job:
             from engine.runtime.targets import labels_of
@@ -175,9 +175,10 @@ def make(subject: Subject, method: str, options: argparse.Namespace) -> tuple[Mo
     if method == "search":
         from deepseek import compress
 
-        found = compress(
-            subject.model, subject.choosing, max_drop=0.005, target="latency", budget_s=options.budget, show=False
-        )
+        examples = subject.choosing
+        if examples.kind == "images":
+            examples = examples.augment(flip=True, crop=4)
+        found = compress(subject.model, examples, max_drop=0.005, target="latency", budget_s=options.budget, show=False)
         return found.model, dict(found.report)
     quantizer = Quantizer(subject.model, method=method)
     model = quantizer.optimize(subject.calibration(), show=False)

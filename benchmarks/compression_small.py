@@ -1,0 +1,287 @@
+"""Rows of the compression benchmark that need no race: students, the edge package, the first run, ablations.
+
+Called by :mod:`benchmarks.compression`. Trainings here are short, with the seeds that are said, and kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from benchmarks import compression_models as models
+from benchmarks.compression_race import paired, wilson
+
+ROOT = Path(__file__).parents[1]
+T95 = {4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
+SEEDS = 5
+STUDENT = {"images": 10_000, "epochs": 8, "batch_size": 128, "learning_rate": 3e-3}
+WIDE, HALF = [64, 128, 256], [48, 88, 184]
+
+
+def student(options: argparse.Namespace) -> dict[str, Any]:
+    """Students with half the teacher's parameters: each seed once with the teacher and once alone."""
+    from benchmarks.compression_subject import place
+
+    kept = place() / "student.json"
+    if kept.exists() and not options.fresh:
+        found: dict[str, Any] = json.loads(kept.read_text())
+    else:
+        found = _students(options)
+        kept.write_text(json.dumps(found, indent=1))
+    gains = [100 * (a - b) for a, b in zip(found["distilled"], found["alone"], strict=True)]
+    mean = statistics.mean(gains)
+    reach = T95[len(gains) - 1] * statistics.stdev(gains) / math.sqrt(len(gains))
+    print(
+        f"\nstudent: {found['parameters']:,} of the teacher's {found['teacher_parameters']:,} parameters, "
+        f"{found['images']} images of CIFAR-10 at 16 pixels, {len(gains)} seeds\n"
+        f"  teacher {100 * found['teacher']:.2f} %  alone {100 * statistics.mean(found['alone']):.2f} %  "
+        f"distilled {100 * statistics.mean(found['distilled']):.2f} %  "
+        f"gain {mean:+.2f} points, 95 % interval {mean - reach:+.2f} to {mean + reach:+.2f}",
+        flush=True,
+    )
+    return {**found, "gain_points": [mean, mean - reach, mean + reach]}
+
+
+def _students(options: argparse.Namespace) -> dict[str, Any]:
+    from engine.learn.distil import Distillation
+
+    learn, test = _small_images(options.cifar)
+    teacher = _trained(WIDE, 0, learn, None, options.threads)
+    found: dict[str, Any] = {
+        "teacher": _accuracy(teacher, *test), "teacher_parameters": _parameters(teacher), "images": len(learn[1]),
+        "distilled": [], "alone": [], "seconds": 0.0,
+    }  # fmt: skip
+    started = time.perf_counter()
+    for seed in range(SEEDS):
+        for kind, teaching in (("alone", None), ("distilled", Distillation(teacher))):
+            small = _trained(HALF, seed, learn, teaching, options.threads)
+            found[kind].append(_accuracy(small, *test))
+            found["parameters"] = _parameters(small)
+        print(f"    seed {seed}: alone {found['alone'][-1]:.4f} distilled {found['distilled'][-1]:.4f}", flush=True)
+    return {**found, "seconds": time.perf_counter() - started}
+
+
+def _small_images(cifar: Path | None) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """CIFAR-10 at 16 pixels: some to learn from, and the whole test part."""
+    whole = models.data("resnet18", cifar)
+    parts = []
+    for part, count in ((whole.train, int(STUDENT["images"])), (whole.test, None)):
+        pixels, labels = part.to_arrays()
+        x = torch.from_numpy(pixels[:count]).float().div_(255).sub_(0.47).div_(0.25)
+        parts.append((nn.functional.avg_pool2d(x, 2), torch.from_numpy(labels[:count])))
+    return parts[0], parts[1]
+
+
+def _trained(widths: list[int], seed: int, learn: tuple[Tensor, Tensor], teaching: Any, threads: int) -> nn.Module:
+    from engine.compute import applied
+    from engine.learn import TrainingData, TrainingOptions, train
+    from engine.models import build
+    from engine.runtime.examples import Examples
+    from engine.spec import ExecutionPlan
+
+    options = TrainingOptions(
+        epochs=int(STUDENT["epochs"]), batch_size=int(STUDENT["batch_size"]), learning_rate=STUDENT["learning_rate"]
+    )
+    plan = ExecutionPlan(threads=threads, precision="fp32")
+    with tempfile.TemporaryDirectory() as folder, _context(plan, Path(folder)) as ctx, applied(plan, seed):
+        torch.manual_seed(seed)
+        module = build("convnet", {"in_channels": 3, "num_classes": 10, "widths": widths})
+        train(module, TrainingData(Examples(learn[0]), learn[1], distillation=teaching), options, ctx, seed=seed)
+    return module.eval()
+
+
+@contextmanager
+def _context(plan: Any, folder: Path) -> Iterator[Any]:
+    from engine.artifacts import ArtifactStore
+    from engine.run.context import BlockContext, EventWriter
+
+    with EventWriter(lambda event: None) as writer:
+        yield BlockContext(
+            block_id="train", seed=0, plan=plan, document={}, store=ArtifactStore(folder / "store"),
+            workdir=folder / "work", writer=writer, stop=lambda: None,
+        )  # fmt: skip
+
+
+def _parameters(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+@torch.inference_mode()
+def _accuracy(module: Any, x: Tensor, y: Tensor) -> float:
+    return float(torch.cat([module(part).argmax(1) for part in x.split(256)]).eq(y).float().mean())
+
+
+def first_run(options: argparse.Namespace) -> dict[str, Any]:
+    """The template with the search that has the shortest budget, as a newcomer runs it."""
+    from deepseek import local
+
+    found = [
+        (block["params"]["budget_s"], file, name)
+        for file in sorted((ROOT / "examples").glob("*/pipeline.json"))
+        for name, block in json.loads(file.read_text())["blocks"].items()
+        if block["type"] == "compress.search" and block["params"].get("budget_s")
+    ]
+    if not found:
+        raise SystemExit("no example searches with a budget")
+    budget, file, name = min(found)
+    document = {**json.loads(file.read_text()), "name": f"first run {time.time()}"}  # the cache goes by the name
+    started = time.perf_counter()
+    result = local.checked(local.execute(document, plan={"threads": options.threads}, show=lambda event: None))
+    seconds = time.perf_counter() - started
+    report = {key.split(".")[1]: value for key, value in result.metrics.items() if key.startswith(f"{name}.")}
+    print(
+        f"\nfirst_run: {file.parent.name}, budget {budget:g} s, search {report['seconds']:.1f} s, all {seconds:.1f} s\n"
+        f"  {report['speed_up']:.2f}x the speed of the same network in fp32 in the same runtime, "
+        f"{report['speed_up_eager']:.2f}x eager, {100 * report['shrunk']:.1f} % smaller, "
+        f"drop {100 * report['drop']:+.2f} points on {report['judged_on']:.0f} examples",
+        flush=True,
+    )
+    return {"example": file.parent.name, "budget_s": budget, "all_s": seconds, **report}
+
+
+def ablation(options: argparse.Namespace) -> dict[str, Any]:
+    """What the parts of our methods bring, on examples that nothing was chosen by."""
+    found: dict[str, Any] = {}
+    for name, part in (("int8", _int8), ("int4", _int4), ("pruning", _pruning)):
+        try:
+            found[name] = part(options)
+        except SystemExit as error:  # the network is not there
+            found[name] = {"measured": False, "reason": str(error)}
+            print(f"\nablation, {name}: not measured: {error}")
+    return found
+
+
+def _int8(options: argparse.Namespace) -> dict[str, Any]:
+    """Rules of ranges, and bias correction: ResNet-18, what was simulated, on part of the test images."""
+    from engine.compress.int8 import quantize_int8
+    from engine.compress.ranges import METHODS
+
+    module, calibration, x, y = _network("resnet18", options, 2_000)
+    true = _answers(module, x)
+    kinds = {
+        **{f"always {name}": {"methods": (name,)} for name in METHODS},
+        "chosen by measured error": {},
+        "chosen, biases not corrected": {"correct": False},
+    }
+    print(f"\nablation, int8: ResNet-18, {len(y)} test images, fp32 {100 * float((true == y).float().mean()):.2f} %")
+    rows = {}
+    for kind, settings in kinds.items():
+        small = quantize_int8(module, calibration.split(64), **settings).graph
+        found = _answers(small, x)
+        right = (found == y).numpy()
+        drop = paired((true == y).numpy(), right)
+        rows[kind] = {
+            "accuracy": float(right.mean()), "interval": wilson(int(right.sum()), len(right)),
+            "agreement": float((found == true).float().mean()), "drop_points": [100 * value for value in drop],
+        }  # fmt: skip
+        print(f"  {kind:32} drop {100 * drop[0]:+.2f}, same answers {100 * rows[kind]['agreement']:.2f} %", flush=True)
+    return rows
+
+
+def _int4(options: argparse.Namespace) -> dict[str, Any]:
+    """Rounding to nearest, searched ranges, compensation and a second solution: the decoder, part of the test text."""
+    from engine.compress.int4 import quantize_int4
+
+    module, calibration, x, _ = _network("lm", options, 128)
+    before = _losses(module, x)
+    kinds: dict[str, dict[str, Any]] = {
+        "nearest": {"search": False, "compensate": False, "refit": False},
+        "searched ranges": {"compensate": False, "refit": False},
+        "compensated (GPTQ)": {"search": False, "refit": False},
+        "searched and compensated": {"refit": False},
+        "all": {},
+    }
+    print(f"\nablation, int4: decoder, {len(x)} blocks, fp32 perplexity {math.exp(float(before.mean())):.3f}")
+    rows = {}
+    for kind, settings in kinds.items():
+        small = quantize_int4(module, calibration[:128].split(16), **settings)
+        mean, low, high = paired(_losses(small.module, x), before)
+        rows[kind] = {"more_perplexity": [100 * (math.exp(value) - 1) for value in (mean, low, high)]}
+        print(f"  {kind:32} perplexity {rows[kind]['more_perplexity'][0]:+.2f} %", flush=True)
+    return rows
+
+
+def _pruning(options: argparse.Namespace) -> dict[str, Any]:
+    """Kinds of importance, mending and counting anew, without any training: ResNet-18, part of the test images."""
+    from engine.compress.prune import prune
+
+    module, calibration, x, y = _network("resnet18", options, 1_000)
+    about = models.load("resnet18")[0].spec
+    labelled = _labelled("resnet18", options)
+    plain = {"importance": "l1", "examples": None}
+    kinds: dict[str, dict[str, Any]] = {
+        "L1, nothing else": plain,
+        "L1, batch norm counted anew": {"importance": "l1", "mended": False},
+        "L1, mended": {"importance": "l1"},
+        "L2, mended": {"importance": "l2"},
+        "batch norm, mended": {"importance": "batch_norm"},
+        "Taylor, mended": {"importance": "taylor"},
+        "Taylor, mended, per layer": {"importance": "taylor", "scope": "layer"},
+    }
+    print(f"\nablation, pruning: ResNet-18, a quarter of the channels, no training, {len(y)} test images")
+    rows = {}
+    for kind, settings in kinds.items():
+        small = prune(
+            module, about["architecture"], about["config"], calibration[:1],
+            **{"ratio": 0.25, "examples": labelled, **settings},
+        )  # fmt: skip
+        rows[kind] = {
+            "accuracy": float((_answers(small.module, x) == y).float().mean()),
+            "macs": small.macs_after / small.macs_before, "parameters": small.params_after / small.params_before,
+        }  # fmt: skip
+        print(
+            f"  {kind:32} {100 * rows[kind]['accuracy']:.1f} % with {100 * rows[kind]['macs']:.0f} % of the work",
+            flush=True,
+        )
+    return rows
+
+
+def _network(name: str, options: argparse.Namespace, count: int) -> tuple[nn.Module, Tensor, Tensor, Tensor]:
+    """A trained network, calibration inputs, and some test inputs with their classes, drawn by one seed."""
+    from benchmarks.compression_subject import Subject
+    from benchmarks.compression_tools import network
+
+    subject = Subject(name, options)
+    inputs = np.load(subject.job["inputs"], mmap_mode="r")
+    rows = np.sort(np.random.default_rng(models.SEED).permutation(len(inputs))[:count])
+    labels = np.load(subject.job["labels"])[rows] if "labels" in subject.job else np.zeros(len(rows), dtype=np.int64)
+    calibration = torch.from_numpy(np.load(subject.job["calibration"]))
+    return network(subject.job), calibration, torch.from_numpy(inputs[rows]), torch.from_numpy(labels)
+
+
+def _labelled(name: str, options: argparse.Namespace) -> list[tuple[Tensor, Tensor]]:
+    """Calibration inputs with their classes."""
+    from benchmarks.compression_subject import Subject
+
+    subject = Subject(name, options)
+    x = torch.from_numpy(np.load(subject.job["calibration"]))
+    y = torch.from_numpy(np.load(subject.job["learn"]["labels"])[subject.rows()])
+    return list(zip(x.split(64), y.split(64), strict=True))
+
+
+@torch.inference_mode()
+def _answers(module: Any, x: Tensor) -> Tensor:
+    return torch.cat([module(part).argmax(1) for part in x.split(128)])
+
+
+@torch.inference_mode()
+def _losses(module: Any, x: Tensor) -> np.ndarray:
+    """Mean loss of each block of tokens."""
+    parts = []
+    for part in x.split(16):
+        logits = module(part)[:, :-1].float()
+        parts.append(nn.functional.cross_entropy(logits.transpose(1, 2), part[:, 1:], reduction="none").mean(1))
+    found: np.ndarray = torch.cat(parts).double().numpy()
+    return found

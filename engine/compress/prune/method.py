@@ -143,12 +143,12 @@ class Pruning:
         config: Mapping[str, Any],
         sample: Tensor,
         *,
-        importance: Importance,
-        examples: Examples | None,
-        loss: Loss,
-        streams: bool,
-        mended: bool,
-        check: Callable[[], None],
+        importance: Importance = "l1",
+        examples: Examples | None = None,
+        loss: Loss = nn.functional.cross_entropy,
+        streams: bool = True,
+        mended: bool = True,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self.module, self.architecture, self.sample, self.check = module, architecture, sample, check
         self.found: Structure = structure(architecture, config)
@@ -169,7 +169,7 @@ class Pruning:
         finished
             False leaves out what changes only its answers, when its size and speed are asked for.
         """
-        kept = self._alike(choose(self.groups, self.scores, ratio, scope, round_to), round_to)
+        kept = self.chosen(ratio, scope, round_to)
         small, config = cut(self.module, self.architecture, self.found, kept)
         if kept and finished:
             mend(self.module, small, self.groups, kept, self.moments)
@@ -178,6 +178,10 @@ class Pruning:
             group.name: 1 - len(kept[group.name]) / group.count if group.name in kept else 0.0 for group in self.groups
         }
         return Pruned(small, config, went, self.before, count(small, self.sample))
+
+    def chosen(self, ratio: float, scope: Scope, round_to: int) -> dict[str, Tensor]:
+        """The units that stay of each group that shrinks."""
+        return self._alike(choose(self.groups, self.scores, ratio, scope, round_to), round_to)
 
     def _alike(self, kept: dict[str, Tensor], round_to: int) -> dict[str, Tensor]:
         """The choice, changed by one step where it would change the kind of a shortcut.

@@ -28,10 +28,10 @@ from engine.learn.loop import train
 from engine.learn.measure.figures import history_figure
 from engine.learn.optim.finder import RateCurve, find_learning_rate
 from engine.learn.options import TrainingOptions
-from engine.learn.parallel import whole
 from engine.learn.prepare import Prepared, prepare
 from engine.learn.ranks import fit_on_ranks
 from engine.learn.recipes import resolved
+from engine.learn.shards import whole
 from engine.learn.state import TrainingData, TrainingResult
 from engine.runtime.models import save_model
 from engine.runtime.modelspec import ModelSpec

@@ -38,6 +38,7 @@ from engine.errors import CancelledRun, InterruptedRun, UserError
 from engine.learn import parallel
 from engine.learn.checkpoints import restore
 from engine.learn.checkpoints.checkpoint import CheckpointFolder
+from engine.learn.checkpoints.placing import placed
 from engine.learn.choosing import choose
 from engine.learn.data.batches import Sampler
 from engine.learn.measure.validation import validate
@@ -329,7 +330,7 @@ class _Training:
             self.ctx.warn("The checkpoint {name} is damaged; an older one is taken", name=name)
         if found is None:
             return
-        found = parallel.placed(found, self.parts, self.world)
+        found = placed(found, self.parts, self.world)
         different = restore.differences(found, self.identity) or restore.model_differences(found, self.module)
         if self.world.any(bool(different)):
             self.ctx.warn(

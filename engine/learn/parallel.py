@@ -1,4 +1,4 @@
-"""How the training loop trains on several processes: DDP or FSDP2, and what a step, an epoch and a checkpoint do then.
+"""How the training loop trains on several processes: DDP or FSDP2, and what a step and an epoch do then.
 
 Called by the training loop and :mod:`engine.learn.fit`, always: in a world of one process every function here gives
 back what it was given. A batch is the same batch whatever the number of processes; each process computes its share of
@@ -11,10 +11,9 @@ its gradient and its optimiser state, and the whole weight only while a layer is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,13 +21,8 @@ from torch import Tensor, nn
 from engine.compute.devices import find_device
 from engine.compute.world import Share, World
 from engine.errors import CancelledRun, InterruptedRun, UserError
-from engine.learn.checkpoints.checkpoint import Checkpoint
-from engine.learn.checkpoints.sharded import Pieces
 from engine.learn.options import TrainingOptions
 from engine.spec.context import Choice
-
-if TYPE_CHECKING:
-    from engine.learn.checkpoints.restore import Parts
 
 BYTES_A_WEIGHT = 16
 """Weight, gradient and two moments in float32."""
@@ -164,62 +158,6 @@ def same_choice(world: World, choose: Callable[[], Choice]) -> Choice:
     )
 
 
-def whole(module: nn.Module) -> dict[str, Tensor]:
-    """The weights, put together from their shards; every process must call it."""
-    return {name: one_tensor(tensor) for name, tensor in module.state_dict().items()}
-
-
-def one_tensor(tensor: Tensor) -> Tensor:
-    """A tensor as a whole, on every process; must be called by all where it is sharded."""
-    if type(tensor) is Tensor:
-        return tensor
-    from torch.distributed.tensor import DTensor
-
-    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-
-
-def part_here(tensor: Tensor) -> Tensor:
-    """The part of a sharded tensor that this process holds, in the same memory; any other tensor as it is."""
-    if type(tensor) is Tensor:
-        return tensor
-    from torch.distributed.tensor import DTensor
-
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
-
-
-def on_cpu(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Copies on the CPU, of a sharded tensor this process's part; and where the parts belong."""
-    kept: dict[str, Tensor] = {}
-    offsets: dict[str, Any] = {}
-    for name, tensor in tensors.items():
-        if type(tensor).__name__ == "DTensor":  # without importing what one process never needs
-            tensor, offsets[name] = _local(tensor)
-        kept[name] = tensor.detach().to("cpu", copy=True).contiguous()
-    return kept, offsets
-
-
-def placed(checkpoint: Checkpoint, parts: Parts, world: World) -> Checkpoint:
-    """A checkpoint of any world as this process needs it: its shards of sharded tensors, its random generators."""
-    if world.is_single and "random.cpu" in checkpoint.tensors:
-        return checkpoint
-    likes = _sharded(parts)
-    made: dict[str, Tensor] = {}
-    for name in checkpoint.tensors:
-        plain, _, rank = name.partition("@")
-        like = likes.get(plain)
-        if plain.startswith("random."):
-            if rank in ("", str(world.rank)):
-                made[plain] = checkpoint.tensors[name]
-        elif like is None or list(like.shape) != _shape(checkpoint.tensors, name):
-            made[name] = checkpoint.tensors[name]
-        else:
-            made[name] = _shard_of(checkpoint.tensors, name, like)
-    if "random.cpu" not in made or not _is_own(checkpoint.tensors, world):
-        own_random(world, checkpoint.step)
-        made |= _present_random(parts)
-    return replace(checkpoint, tensors=made)
-
-
 def _ddp(module: nn.Module) -> nn.Module:
     device = next(module.parameters()).device
     # A network with a loss of its own routes: not every weight has a gradient in every step.
@@ -241,59 +179,3 @@ def _shard(module: nn.Module, world: World) -> None:
                 if layer is not module and sum(p.numel() for p in layer.parameters()) >= SHARD_FROM:
                     fully_shard(layer, mesh=mesh)
     fully_shard(module, mesh=mesh)
-
-
-def _local(tensor: Any) -> tuple[Tensor, tuple[tuple[int, ...], tuple[int, ...]]]:
-    """The part of a sharded tensor that this process holds; its whole shape and where the part begins."""
-    from torch.distributed.tensor._utils import compute_local_shape_and_global_offset
-
-    _, offset = compute_local_shape_and_global_offset(tensor.shape, tensor.device_mesh, tensor.placements)
-    return tensor.to_local(), (tuple(tensor.shape), tuple(offset))
-
-
-def _sharded(parts: Parts) -> dict[str, Any]:
-    """The tensors of a training that are sharded, by their names in a checkpoint."""
-    from torch.distributed.tensor import DTensor
-
-    weights = {name: t for name, t in parts.module.state_dict().items() if isinstance(t, DTensor)}
-    found = {f"{group}.{name}": t for group in ("model", "best", "average") for name, t in weights.items()}
-    ordered = [weight for group in parts.optimizer.param_groups for weight in group["params"]]
-    for index, weight in enumerate(ordered):
-        if isinstance(weight, DTensor):
-            found |= {f"optimizer.{index}.{name}": weight for name in ("exp_avg", "exp_avg_sq", "momentum_buffer")}
-    return found
-
-
-def _shard_of(tensors: Mapping[str, Tensor], name: str, like: Any) -> Tensor:
-    from torch.distributed.tensor import DTensor
-
-    local, (_, offset) = _local(like)
-    if isinstance(tensors, Pieces):
-        part = tensors.part(name, offset, local.shape)
-    else:
-        part = tensors[name][tuple(slice(a, a + n) for a, n in zip(offset, local.shape, strict=True))]
-    return DTensor.from_local(
-        part.to(local.device),
-        like.device_mesh,
-        like.placements,
-        run_check=False,
-        shape=like.shape,
-        stride=like.stride(),
-    )
-
-
-def _shape(tensors: Mapping[str, Tensor], name: str) -> list[int]:
-    return tensors.shape(name) if isinstance(tensors, Pieces) else list(tensors[name].shape)
-
-
-def _is_own(tensors: Mapping[str, Tensor], world: World) -> bool:
-    """True when the generators in a checkpoint are those of a world of this size."""
-    if "random.cpu" in tensors:
-        return world.is_main
-    return world.is_main or f"random.cpu@{world.size - 1}" in tensors and f"random.cpu@{world.size}" not in tensors
-
-
-def _present_random(parts: Parts) -> dict[str, Tensor]:
-    from engine.learn.checkpoints import random_state
-
-    return {f"random.{name}": tensor for name, tensor in random_state.full_state(parts.device).items()}

@@ -38,8 +38,9 @@ from engine.learn.data.mixing import Mixed, make_mixing
 from engine.learn.distil.guide import Lesson, make_guide
 from engine.learn.optim.ema import Average
 from engine.learn.options import TrainingOptions
-from engine.learn.parallel import Network, one_tensor, weight_of
+from engine.learn.parallel import Network, weight_of
 from engine.learn.precision import PrecisionController
+from engine.learn.shards import one_tensor
 from engine.learn.state import TrainingData
 from engine.learn.tasks import Task
 from engine.spec import RunContext

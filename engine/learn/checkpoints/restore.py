@@ -17,8 +17,8 @@ from torch.optim import Optimizer
 from engine.learn.checkpoints import random_state
 from engine.learn.checkpoints.checkpoint import Checkpoint
 from engine.learn.optim.ema import Average
-from engine.learn.parallel import on_cpu
 from engine.learn.precision import PrecisionController
+from engine.learn.shards import on_cpu
 from engine.learn.state import State, Weights
 from engine.learn.step import PLAIN, Partial, Step
 from engine.learn.steplog import StepLog

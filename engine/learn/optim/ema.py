@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.learn.options import AveragingName, TrainingOptions
-from engine.learn.parallel import part_here
+from engine.learn.shards import part_here
 
 
 def make_average(module: nn.Module, options: TrainingOptions, total: int) -> Average | None:

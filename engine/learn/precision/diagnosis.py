@@ -14,6 +14,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from engine.learn.shards import part_here
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -88,12 +90,6 @@ def untouched(module: nn.Module) -> Iterator[None]:
 def is_finite(tensor: Tensor) -> bool:
     """True when no number of a tensor, or of the part of it that is here, is infinite or not a number."""
     return not tensor.is_floating_point() or bool(torch.isfinite(part_here(tensor)).all())
-
-
-def part_here(tensor: Tensor) -> Tensor:
-    """The part of a tensor that is here, of one that several processes share; asks no other process."""
-    part: Callable[[], Tensor] | None = getattr(tensor, "to_local", None)
-    return tensor if part is None else part()
 
 
 def _tensors(outputs: Any) -> list[Tensor]:

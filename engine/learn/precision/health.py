@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager
 import torch
 from torch import Tensor, nn
 
-from engine.learn.precision.diagnosis import Finding, diagnose, is_finite, part_here
+from engine.learn.precision.diagnosis import Finding, diagnose, is_finite
+from engine.learn.shards import part_here
 
 STATISTICS_EVERY, STATISTICS_EARLY = 32, (4, 8, 16)
 

@@ -15,7 +15,7 @@ from engine.compute import applied
 from engine.compute.world import World
 from engine.learn import TrainingData, TrainingOptions, train
 from engine.learn.checkpoints.sharded import ShardedFolder
-from engine.learn.parallel import whole
+from engine.learn.shards import whole
 from engine.runtime.examples import Examples
 from engine.spec import ExecutionPlan
 

@@ -183,9 +183,9 @@ def _hard_inputs(module: nn.Module, x: Tensor, names: Collection[str]) -> frozen
     hooks = []
 
     def note(name: str) -> Callable[..., None]:
-        def hook(layer: nn.Linear, inputs: tuple[Tensor, ...], made: Tensor) -> None:
+        def hook(layer: nn.Linear, inputs: tuple[Tensor, ...], _: Tensor) -> None:
             wrong = functional.linear(round_by_itself(inputs[0]) - inputs[0], layer.weight)
-            plain = made if layer.bias is None else made - layer.bias
+            plain = functional.linear(inputs[0], layer.weight)
             if float(wrong.square().sum()) > MOST_INPUT_ERROR * float(plain.square().sum()):
                 hard.add(name)
 

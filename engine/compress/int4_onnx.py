@@ -34,8 +34,11 @@ def write_groups(content: bytes, *, level: int = WHOLE_NUMBERS) -> bytes:
         Of the products: 0 computes in float32, 4 in whole numbers.
     """
     model = onnx.load_from_string(content)
+    grouped = [node for node in model.graph.node if node.domain == DOMAIN and node.op_type == OPERATOR]
+    if not grouped:
+        return content
     writer = _Writer(model, level)
-    for node in [node for node in model.graph.node if node.domain == DOMAIN and node.op_type == OPERATOR]:
+    for node in grouped:
         writer.replace(node)
     writer.finish()
     written: bytes = model.SerializeToString()
@@ -58,8 +61,9 @@ class _Writer:
 
     def replace(self, node: onnx.NodeProto) -> None:
         """Give everything that reads one weight its own operator."""
-        bits, group = (self._attribute(node, name) for name in ("bits", "group"))
-        weight = _Weight(*(numpy_helper.to_array(self.constants[name]) for name in node.input), bits, group)
+        bits, group = (int(self._attribute(node, name)) for name in ("bits", "group"))
+        codes, scale, zero = (numpy_helper.to_array(self.constants[name]) for name in node.input)
+        weight = _Weight(codes, scale, zero, bits, group)
         name = node.input[0]
         left = False
         for reader in list(self.readers.get(node.output[0], [])):

@@ -118,7 +118,7 @@ def group_scales(
     """
     top = 2**bits - 1
     missing = -weight.shape[1] % group
-    blocks_NGg = functional.pad(weight, (0, missing)).unflatten(1, (-1, group))
+    blocks_NGg = functional.pad(weight, (0, missing)).reshape(len(weight), -1, group)
     weights_1Gg = functional.pad(importance, (0, missing)).reshape(1, -1, group)
     low, high = blocks_NGg.amin(2).clamp(max=0.0), blocks_NGg.amax(2).clamp(min=0.0)
     best = torch.full_like(low, torch.inf)
@@ -226,7 +226,8 @@ def _inverse_root(moments: Tensor) -> Tensor:
         if not int(failed):
             upper, failed = torch.linalg.cholesky_ex(torch.cholesky_inverse(lower), upper=True)
             if not int(failed):
-                return upper
+                found: Tensor = upper
+                return found
         damping *= 10
 
 
@@ -236,9 +237,9 @@ def _refitted(weight: Tensor, moments: Tensor, groups: Groups) -> Tensor:
     count = groups.scale.shape[1]
     missing = count * groups.group - columns
     steps = groups.codes.float() - groups.zero.repeat_interleave(groups.group, 1)[:, :columns].float()
-    steps_NGg = functional.pad(steps, (0, missing)).unflatten(1, (count, groups.group))
-    wide = functional.pad(moments, (0, missing, 0, missing)).unflatten(0, (count, -1)).unflatten(2, (count, -1))
-    target_NGg = functional.pad(weight @ moments, (0, missing)).unflatten(1, (count, groups.group))
+    steps_NGg = functional.pad(steps, (0, missing)).reshape(rows, count, groups.group)
+    wide = functional.pad(moments, (0, missing, 0, missing)).reshape(count, groups.group, count, groups.group)
+    target_NGg = functional.pad(weight @ moments, (0, missing)).reshape(rows, count, groups.group)
     right_NG = (target_NGg * steps_NGg).sum(2)
     system_NGG = torch.empty(rows, count, count)
     for one in range(count):

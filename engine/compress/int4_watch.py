@@ -91,7 +91,7 @@ class _Watching(TorchFunctionMode):
         if func is functional.linear or func in CONVOLVING:
             x = given.get("input", args[0] if args else None)
             name = self.names.get(id(weight))
-            if name is not None:
+            if name is not None and x is not None and weight is not None:
                 self._multiplied(name, _columns(func, x, weight, args, given))
         elif func is functional.embedding and id(weight) in self.names:
             self.found.layers.setdefault(self.names[id(weight)], Seen()).looked_up = True

@@ -91,15 +91,7 @@ def quantize_int8(
     >>> bool((small.graph(x) - net(x)).abs().max() < 0.05)
     True
     """
-    examples = sum(len(batch) for batch in batches)
-    if examples < LEAST_EXAMPLES:
-        raise UserError(
-            "{count} examples are too few to find the ranges of the activations",
-            field="calibration",
-            hint="Use at least {least}; a few hundred are better.",
-            count=examples,
-            least=LEAST_EXAMPLES,
-        )
+    require_examples(batches)
     original = traced(module, batches[0][:2])
     seen = count_values(original, batches, check)
     sample = batches[0][:MEASURED_EXAMPLES]
@@ -109,3 +101,16 @@ def quantize_int8(
     if correct:
         correct_biases(original, rounded, sample, check)
     return Int8(rounded, ranges, tuple(kept), tuple(float_operators(original, kept)))
+
+
+def require_examples(batches: Sequence[Tensor]) -> None:
+    """UserError when there are too few examples to find ranges by."""
+    examples = sum(len(batch) for batch in batches)
+    if examples < LEAST_EXAMPLES:
+        raise UserError(
+            "{count} examples are too few to find the ranges of the activations",
+            field="calibration",
+            hint="Use at least {least}; a few hundred are better.",
+            count=examples,
+            least=LEAST_EXAMPLES,
+        )

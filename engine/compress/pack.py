@@ -20,6 +20,7 @@ from engine.artifacts import ArtifactStore, ModelRef
 from engine.compress import dynamic_layers, int4_groups
 from engine.compress.graph import traced
 from engine.compress.int4_onnx import write_groups
+from engine.compress.mixed_onnx import narrow
 from engine.compress.rounding import onnx_translations
 from engine.compress.sensitivity import relative_error
 from engine.errors import UserError
@@ -137,7 +138,7 @@ def pack(
 def written(compressed: nn.Module, x: Tensor, *, free_length: bool = False) -> bytes:
     """A compressed network as an ONNX file, with every rounded weight kept as whole numbers."""
     table = {**onnx_translations(), **int4_groups.translations(), **dynamic_layers.translations()}
-    return write_groups(to_onnx(compressed, x, table, free_length=free_length))
+    return narrow(write_groups(to_onnx(compressed, x, table, free_length=free_length)))
 
 
 def plain(original: nn.Module, x: Tensor, *, free_length: bool = False) -> bytes:

@@ -6,7 +6,6 @@ Called by the blocks of this folder.
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -93,7 +92,8 @@ def _at_once(opened: OpenModel) -> int:
     """Examples to check with: fewer where every token has an answer as wide as the vocabulary."""
     told = opened.spec.input or {}
     if opened.spec.task in ("language_model", "masked_lm"):
-        return max(2, min(CHECKED, OUTPUTS_AT_ONCE // math.prod((told["length"], told["vocab_size"]))))
+        answers = int(told["length"]) * int(told["vocab_size"])
+        return max(2, min(CHECKED, OUTPUTS_AT_ONCE // answers))
     return CHECKED
 
 

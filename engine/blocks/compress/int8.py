@@ -63,8 +63,8 @@ def run(params: Params, *, model: ModelRef, dataset: DatasetRef, ctx: RunContext
     Outputs
         A model that computes with ONNX Runtime, or the original where that is faster on this machine; a table with the
         range of every value, the rule that gave it and its error; how far the answers move when the weights of one
-        layer alone are rounded, as a heat map; and, measured on this machine, sizes, latency of one example before and after,
-        and how often both models agree.
+        layer alone are rounded, as a heat map; and, measured on this machine, sizes, latency of one example before and
+        after, and how often both models agree.
 
     Raises
     ------

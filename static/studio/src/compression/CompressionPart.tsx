@@ -5,6 +5,7 @@
  */
 import { useMemo } from "react";
 import { PlotlyFigure } from "../charts/PlotlyFigure";
+import { color, useThemeGeneration } from "../charts/theme";
 import { t } from "../i18n";
 import type { Decision } from "../lib/decisions";
 import { useLoad } from "../lib/live";
@@ -17,6 +18,7 @@ import { rowsOfReport } from "./beforeAfter";
 import { searchOfDecisions, searchOfFront } from "./candidates";
 import styles from "./compression.module.css";
 import { SearchView } from "./SearchView";
+import { heightOf, sensitivityFigure } from "./sensitivity";
 
 export interface CompressionPartProps {
   block: string;
@@ -85,22 +87,19 @@ interface SensitivityProps {
 /** The heat map: a row a layer, a column a width in bits. */
 function Sensitivity({ workspaceId, digest, narrow }: SensitivityProps) {
   const { data, error, reload } = useLoad<PlotlyFigureJson>(artifactFile(workspaceId, digest, "figure.json"));
+  const theme = useThemeGeneration();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new theme needs new colours
+  const figure = useMemo(() => data && sensitivityFigure(data, color("--text")), [data, theme]);
   if (error) {
     return <ErrorState compact error={error} retry={reload} />;
   }
-  if (!data) {
+  if (!figure) {
     return <LoadingState compact />;
   }
   return (
     <section aria-label={t("Sensitivity of the layers")}>
       <h3>{t("Sensitivity of the layers")}</h3>
-      <PlotlyFigure figure={data} label={t("Sensitivity of the layers")} height={heightOf(data, narrow)} />
+      <PlotlyFigure figure={figure} label={t("Sensitivity of the layers")} height={heightOf(figure, narrow)} />
     </section>
   );
-}
-
-/** Room for the name of every layer; many layers share the room. */
-export function heightOf(figure: PlotlyFigureJson, narrow = false): number {
-  const rows = Math.max(0, ...figure.data.map((trace) => (Array.isArray(trace.y) ? trace.y.length : 0)));
-  return Math.min(narrow ? 420 : 900, Math.max(220, 90 + 18 * rows));
 }

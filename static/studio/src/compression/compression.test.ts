@@ -5,6 +5,7 @@ import type { Json } from "../lib/types";
 import { rowsOfCandidates, rowsOfReport, toneOf } from "./beforeAfter";
 import { bestOf, frontLine, measuresOf, searchOfDecisions, searchOfFront } from "./candidates";
 import { areaOf, type ChartOptions, diameters, paretoFigure } from "./figure";
+import { heightOf, sensitivityFigure } from "./sensitivity";
 import { changeText, measureText, reasonText, stepText } from "./words";
 
 const point = (name: string, latency_ms: number, accuracy: number | null, more: Record<string, Json> = {}) => ({
@@ -246,5 +247,36 @@ describe("before and after", () => {
     expect(toneOf({ measure: "latency_ms", before: 10, after: 4 })).toBe("better");
     expect(toneOf({ measure: "accuracy", before: 0.9, after: 0.8 })).toBe("worse");
     expect(toneOf({ measure: "params", before: 9, after: 9 })).toBe("same");
+  });
+});
+
+describe("the heat map of the layers", () => {
+  const figure = {
+    data: [
+      { type: "heatmap", x: ["8 bits", "4 bits"], y: ["fc", "4 bits"], z: [[1, 2]], hovertemplate: "own" },
+      { type: "scatter", name: "chosen", x: ["4 bits"], y: ["fc"], marker: { size: 9, color: "black" } },
+    ],
+    layout: { margin: { l: 160 }, height: 900 },
+  };
+
+  it("says the widths in the language of the page, and leaves the names of layers", () => {
+    setTexts({ "{count} bits": "{count} 位" });
+    const [heat, chosen] = sensitivityFigure(figure, "white").data;
+    setTexts({});
+    expect([heat!.x, heat!.y, heat!.hovertemplate]).toEqual([["8 位", "4 位"], ["fc", "4 bits"], "own"]);
+    expect(chosen!.x).toEqual(["4 位"]);
+  });
+
+  it("marks what was chosen in a colour of the theme", () => {
+    expect(sensitivityFigure(figure, "white").data[1]!.marker).toEqual({ size: 9, color: "white" });
+    expect(figure.data[1]!.marker).toEqual({ size: 9, color: "black" });
+  });
+
+  it("has room for every layer, up to a height", () => {
+    const layers = (count: number) => ({ data: [{ type: "heatmap", y: Array.from({ length: count }, String) }] });
+    expect(heightOf(layers(2))).toBe(220);
+    expect(heightOf(layers(20))).toBe(450);
+    expect(heightOf(layers(200))).toBe(900);
+    expect(heightOf(layers(200), true)).toBe(420);
   });
 });

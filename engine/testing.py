@@ -67,6 +67,8 @@ def sample(kind: str, store: ArtifactStore, *, block: str = "", port: str = "") 
         return _autoencoder(store, block)
     if block in LANGUAGE:
         return _language(kind, store, block)
+    if kind == "model" and port == "student":
+        return untrained(store)
     if kind == "model" and block == "train.autoencoder":
         return save_model(store, ModelSpec(architecture="autoencoder", config={"widths": [4], "latent_size": 4}))
     if kind == "model" and block.startswith("train.") and block not in FROM_TRAINED:

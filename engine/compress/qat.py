@@ -77,7 +77,7 @@ def train_int8(
         validation=validation, seed=seed, checkpoints=checkpoints, identity=identity, plan=plan,
     )  # fmt: skip
     trained = fixed(graph.cpu())
-    return Int8(trained, _ranges(trained, int8.ranges), int8.kept)
+    return replace(int8, graph=trained, ranges=_ranges(trained, int8.ranges))
 
 
 class LearnedRounding(nn.Module):

@@ -104,7 +104,7 @@ class Watch:
 
 
 def _outermost_lists(module: nn.Module, name: str = "") -> Iterator[tuple[str, nn.Module]]:
-    if isinstance(module, nn.ModuleList | nn.Sequential) and len(module) > 1:
+    if isinstance(module, nn.ModuleList | nn.Sequential) and len(module):
         yield name, module
         return
     for child, part in module.named_children():

@@ -67,7 +67,7 @@ def generate(
     str
         What was written behind the prompt.
     """
-    device = next(module.parameters()).device
+    device = _device(module)
     numbers = tokenizer.encode(prompt and [prompt] or [""], specials=False)[0]
     if not numbers:
         numbers = [tokenizer.end_id if tokenizer.end_id is not None else 0]
@@ -87,6 +87,12 @@ def generate(
     before = tokenizer.decode(numbers)
     whole = tokenizer.decode(numbers + written)
     return whole[len(before) :] if whole.startswith(before) else tokenizer.decode(written)
+
+
+def _device(module: nn.Module) -> torch.device:
+    """Where a network computes; a file of a runtime takes what it is given."""
+    weight = next(module.parameters(), None)
+    return torch.device("cpu") if weight is None else weight.device
 
 
 def draw(logits_V: Tensor, sampling: Sampling, generator: torch.Generator) -> Tensor:
@@ -139,7 +145,7 @@ def fill_masks(module: nn.Module, tokenizer: TextTokenizer, text: str, length: i
             hint="Write {mask} where a word is to be guessed.",
             mask=tokenizer.token(tokenizer.mask_id),
         )
-    device = next(module.parameters()).device
+    device = _device(module)
     logits_TV = module(torch.tensor([numbers], device=device))[0].float()[:, : tokenizer.size]
     logits_TV[:, tokenizer.special_ids] = -torch.inf
     best = torch.softmax(logits_TV[places], -1).topk(min(top, logits_TV.shape[-1]), dim=-1)

@@ -24,7 +24,7 @@ class Params(TrainingParams):
     target: Literal["ratio", "size", "macs", "latency"] = param(
         "ratio",
         help="What says how much goes: a share of the channels, or what may be left of the size, the multiplications "
-        "or of the latency on this machine",
+        "or the latency on this machine",
         title="Target",
     )
     ratio: float = param(0.3, gt=0, lt=1, help="Share of the channels that goes", title="Ratio")

@@ -86,11 +86,10 @@ def prune_to(
     least = share(pruning.at(high, scope, round_to, finished=False))
     if least > remaining:
         raise UserError(
-            "{remaining} % cannot be reached: without {ratio} % of the channels {least} % is left",
+            "{remaining} % cannot be reached: with as few channels as there may be, {least} % is left",
             field=field,
             hint="Allow more to be left, round the channels to a smaller number, or choose another model.",
             remaining=round(100 * remaining, 1),
-            ratio=round(100 * high),
             least=round(100 * least, 1),
         )
     for _ in range(LOOKS):

@@ -22,6 +22,8 @@ import { heightOf, sensitivityFigure } from "./sensitivity";
 
 export interface CompressionPartProps {
   block: string;
+  /** Of the block, such as `compress.int8`. */
+  type: string;
   state: BlockRun;
   decisions: readonly Decision[];
   projectId: string;
@@ -31,6 +33,8 @@ export interface CompressionPartProps {
   narrow?: boolean;
 }
 
+const SEARCH = "compress.search";
+
 export const isCompression = (type: string | undefined): boolean => type?.startsWith("compress.") ?? false;
 
 /** True when there is, or will be, more to see than the numbers of the block. */
@@ -38,22 +42,25 @@ export function hasCompression(type: string | undefined, state: BlockRun | undef
   if (!isCompression(type) || !state) {
     return false;
   }
-  const searching = type === "compress.search" && state.state === "running";
+  const searched = type === SEARCH && state.state !== "waiting" && state.state !== "skipped";
   const outputs = Object.keys(state.outputs ?? {});
-  return searching || outputs.includes("front") || outputs.includes("sensitivity") || reportOf(state).length > 0;
+  return searched || outputs.includes("front") || outputs.includes("sensitivity") || reportOf(state).length > 0;
 }
 
 const reportOf = (state: BlockRun) => rowsOfReport(state.metrics ?? {});
 
 export function CompressionPart(props: CompressionPartProps) {
-  const { block, state, decisions, projectId, runId, workspaceId, mayEdit, narrow } = props;
+  const { block, type, state, decisions, projectId, runId, workspaceId, mayEdit, narrow } = props;
   const front = state.outputs?.front?.digest ?? null;
   const stored = useLoad<Json>(front && artifactFile(workspaceId, front, "front.json"));
   const live = useMemo(() => searchOfDecisions(decisions, block), [decisions, block]);
-  const search = useMemo(() => (stored.data === null ? live : searchOfFront(stored.data)), [stored.data, live]);
+  const search = useMemo(
+    () => (front === null || stored.data === null ? live : searchOfFront(stored.data)),
+    [front, stored.data, live],
+  );
   const running = state.state === "running";
   const sensitivity = state.outputs?.sensitivity;
-  const searches = search.candidates.length > 0 || front !== null || (running && decisions.length > 0);
+  const searches = type === SEARCH || search.candidates.length > 0 || front !== null;
   return (
     <div className="stack">
       {stored.error && <ErrorState compact error={stored.error} retry={stored.reload} />}

@@ -6,7 +6,7 @@ import { useBuilderState } from "../store/context";
 
 const NONE: readonly Decision[] = [];
 
-export function BlockCompression({ id }: { id: string }) {
+export function BlockCompression({ id, type }: { id: string; type: string }) {
   const block = useBuilderState((state) => state.run?.blocks[id]);
   const runId = useBuilderState((state) => state.run?.id ?? null);
   const head = useBuilderState((state) => state.run?.head ?? 0);
@@ -20,6 +20,7 @@ export function BlockCompression({ id }: { id: string }) {
     <CompressionPart
       narrow
       block={id}
+      type={type}
       state={block}
       decisions={decisions}
       projectId={projectId}

@@ -45,7 +45,7 @@ export function BlockResult({ id }: { id: string }) {
         </p>
       )}
       <Suggestions id={id} />
-      {hasCompression(type, block) && <BlockCompression id={id} />}
+      {type && hasCompression(type, block) && <BlockCompression id={id} type={type} />}
       {(metrics.length > 0 || block.duration_s) && (
         <dl>
           {block.duration_s ? (

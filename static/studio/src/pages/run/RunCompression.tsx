@@ -25,6 +25,7 @@ export function RunCompression({ run, decisions, workspaceId, mayEdit }: RunComp
       <div className="card-body">
         <CompressionPart
           block={id}
+          type={run.document.blocks[id]?.type ?? ""}
           state={state}
           decisions={decisions}
           projectId={run.project}

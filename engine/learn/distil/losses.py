@@ -51,9 +51,10 @@ def hidden_difference(
 ) -> Tensor:
     """How differently two layers see the same examples.
 
-    Of equal shapes: the squared error, as a share of the teacher's variance (A. Romero et al., "FitNets", ICLR 2015).
-    Of texts with equal tokens, and otherwise of examples: the squared error of all cosines between pairs, which needs
-    no equal widths (F. Tung, G. Mori, "Similarity-preserving knowledge distillation", ICCV 2019).
+    Of equal shapes: the squared error (A. Romero et al., "FitNets", ICLR 2015). Of texts with equal tokens, and
+    otherwise of examples: the squared error of all cosines between pairs, which needs no equal widths (F. Tung,
+    G. Mori, "Similarity-preserving knowledge distillation", ICCV 2019). Each as a share of the variance that those of
+    the teacher have, so that a strength means the same for all layers.
 
     Parameters
     ----------
@@ -71,11 +72,10 @@ def hidden_difference(
     """
     student, teacher = student.float(), teacher.float()
     if student.shape == teacher.shape:
-        return _relative_error(student, teacher, real)
+        return _relative_error(student, teacher, None if student.ndim != 3 or real is None else real.unsqueeze(-1))
     if student.ndim == 3 and student.shape[:2] == teacher.shape[:2]:
-        return _mean((_cosines(student) - _cosines(teacher)).square(), _pairs(real))
-    pooled, aim = _pooled(student, real), _pooled(teacher, teacher_real)
-    return (_cosines(pooled) - _cosines(aim)).square().mean()
+        return _relative_error(_cosines(student), _cosines(teacher), _pairs(real))
+    return _relative_error(_cosines(_pooled(student, real)), _cosines(_pooled(teacher, teacher_real)), None)
 
 
 def map_difference(student_BCHW: Tensor, teacher_BCHW: Tensor) -> Tensor:
@@ -129,14 +129,13 @@ def relation_heads(student_width: int, teacher_width: int) -> int:
     return next(both)
 
 
-def _relative_error(student: Tensor, teacher: Tensor, real: Tensor | None) -> Tensor:
-    if real is None or student.ndim != 3:
-        return (student - teacher).square().mean() / teacher.var(unbiased=False).clamp(min=1e-6)
-    weights = real.unsqueeze(-1).float().expand_as(teacher)
-    count = weights.sum().clamp(min=1)
-    mean = (teacher * weights).sum() / count
-    variance = ((teacher - mean).square() * weights).sum() / count
-    return ((student - teacher).square() * weights).sum() / count / variance.clamp(min=1e-6)
+def _relative_error(student: Tensor, teacher: Tensor, counted: Tensor | None) -> Tensor:
+    error = (student - teacher).square()
+    if counted is None:
+        return error.mean() / teacher.var(unbiased=False).clamp(min=1e-6)
+    weights = counted.float().expand_as(teacher)
+    mean = _mean(teacher, weights)
+    return _mean(error, weights) / _mean((teacher - mean).square(), weights).clamp(min=1e-6)
 
 
 def _relations(x_BTD: Tensor, heads: int, real_BT: Tensor | None) -> Tensor:

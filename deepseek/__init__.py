@@ -5,7 +5,7 @@ numpy or web framework. Called by people; must not import the engine (``deepseek
 
 >>> import deepseek
 >>> sorted(deepseek.__all__)
-['Dataset', 'DeepSeekError', 'Model', 'Quantizer', 'Studio', '__version__']
+['Dataset', 'DeepSeekError', 'Distiller', 'Model', 'Pruner', 'Quantizer', 'Studio', '__version__', 'compress']
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from deepseek.client import Studio as Studio
+    from deepseek.compressing import compress as compress
     from deepseek.dataset import Dataset as Dataset
+    from deepseek.distiller import Distiller as Distiller
     from deepseek.errors import DeepSeekError as DeepSeekError
     from deepseek.model import Model as Model
+    from deepseek.pruner import Pruner as Pruner
     from deepseek.quantizer import Quantizer as Quantizer
 
 __version__ = "0.1.0"
@@ -25,12 +28,15 @@ __version__ = "0.1.0"
 _PLACES = {
     "Dataset": "deepseek.dataset",
     "DeepSeekError": "deepseek.errors",
+    "Distiller": "deepseek.distiller",
     "Model": "deepseek.model",
+    "Pruner": "deepseek.pruner",
     "Quantizer": "deepseek.quantizer",
     "Studio": "deepseek.client",
+    "compress": "deepseek.compressing",
 }
 
-__all__ = ["Dataset", "DeepSeekError", "Model", "Quantizer", "Studio", "__version__"]
+__all__ = ["Dataset", "DeepSeekError", "Distiller", "Model", "Pruner", "Quantizer", "Studio", "__version__", "compress"]
 
 
 def __getattr__(name: str) -> Any:

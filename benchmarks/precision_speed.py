@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -310,6 +311,7 @@ def _exhaustive(
             started = time.perf_counter()
             step()
             firsts[choice] = time.perf_counter() - started
+            print(f"  first step of {_name(choice)}: {firsts[choice]:.1f} s", file=sys.stderr, flush=True)
             step()
         for _ in range(rounds):
             for choice, step in steps.items():

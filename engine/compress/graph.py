@@ -20,6 +20,8 @@ from engine.errors import UserError
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 WEIGHTED = (*CONVOLUTIONS, nn.Linear)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+DIMENSIONS = "dimensions"
+"""Of a node's value, in its ``meta``."""
 ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 
 
@@ -45,7 +47,8 @@ def traced(module: nn.Module, example: Tensor) -> fx.GraphModule:
     copied = copy.deepcopy(module).eval()
     try:
         with torch.no_grad():
-            graph = fx.GraphModule(copied, _Tracer(example).trace(copied))
+            tracer = _Tracer(example)
+            graph = fx.GraphModule(copied, tracer.trace(copied))
     except (fx.proxy.TraceError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(
             "The network cannot be taken apart: {problem}",
@@ -53,6 +56,10 @@ def traced(module: nn.Module, example: Tensor) -> fx.GraphModule:
             hint="Its forward pass depends on the values it computes. Quantise its weights only, or keep it as it is.",
             problem=str(error).splitlines()[0],
         ) from None
+    for node in graph.graph.nodes:
+        value = tracer.values.get(node)
+        if isinstance(value, Tensor):
+            node.meta[DIMENSIONS] = value.ndim
     fold_norms(graph)
     return graph
 

@@ -1,8 +1,9 @@
 """Where a network's values are rounded, so that an integer runtime computes it in whole numbers from end to end.
 
-Called by the quantisers. Every value that a convolution, a linear layer or a sum reads or makes gets a scale; a ReLU is
-part of what makes its input, so the value is rounded behind it. Layers that a caller leaves out stay in floats, and so
-do the values that only they touch.
+Called by the quantisers. Every value that a convolution, a linear layer or a sum beside convolutions reads gets a
+scale, and so does what they make; a ReLU is part of what makes its input, so the value is rounded behind it. What a
+linear layer makes of sequences stays in floats unless whole numbers read it: the runtime's products give floats there.
+Layers that a caller leaves out stay in floats, and so do the values that only they touch.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from engine.compress.graph import WEIGHTED, is_addition, layer_of
+from engine.compress.graph import CONVOLUTIONS, DIMENSIONS, NORMS, WEIGHTED, is_addition, layer_of
 
 RECTIFIERS = (nn.ReLU, nn.ReLU6)
 RECTIFYING = (torch.relu, functional.relu, functional.relu6, "relu", "relu_")
@@ -50,7 +51,8 @@ def rounded_values(graph: fx.GraphModule, kept: Collection[str] = ()) -> list[fx
     for node in integer:
         for value in node.all_input_nodes:
             places[origin(graph, value)] = None
-        places[_behind_rectifier(graph, node)] = None
+        if not _gives_floats(graph, node):
+            places[_behind_rectifier(graph, node)] = None
     order = {node: number for number, node in enumerate(graph.graph.nodes)}
     return sorted(places, key=order.__getitem__)
 
@@ -59,7 +61,23 @@ def is_integer(graph: fx.GraphModule, node: fx.Node, kept: Collection[str]) -> b
     """True when a node is to be computed in whole numbers."""
     if isinstance(layer_of(graph, node), WEIGHTED):
         return str(node.target) not in kept
-    return is_addition(node) and len(node.all_input_nodes) == 2
+    return (
+        is_addition(node)
+        and len(node.all_input_nodes) == 2
+        and any(_is_of_convolution(graph, value) for value in node.all_input_nodes)
+    )
+
+
+def _gives_floats(graph: fx.GraphModule, node: fx.Node) -> bool:
+    """True for a linear layer on more than rows: runtimes have no whole numbers behind its bias anyway."""
+    return isinstance(layer_of(graph, node), nn.Linear) and node.meta.get(DIMENSIONS, 2) > 2
+
+
+def _is_of_convolution(graph: fx.GraphModule, value: fx.Node) -> bool:
+    """True for what a convolution makes, with its normalisation and rectifier: sums of other values stay in floats."""
+    while is_rectifier(graph, value) or isinstance(layer_of(graph, value), (*SAME_RANGE, *NORMS)):
+        value = value.all_input_nodes[0]
+    return isinstance(layer_of(graph, value), CONVOLUTIONS)
 
 
 def origin(graph: fx.GraphModule, value: fx.Node) -> fx.Node:

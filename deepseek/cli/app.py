@@ -21,6 +21,7 @@ FAILED, USAGE, GATE_FAILED, INTERRUPTED = 1, 2, 3, 130
 COMMANDS = {
     "up": ("deepseek.cli.up", "start the studio on this machine"),
     "run": ("deepseek.cli.run", "run a pipeline, here or in a studio"),
+    "benchmark": ("deepseek.cli.benchmark", "measure models on this machine"),
     "blocks": ("deepseek.cli.blocks", "list the blocks, or explain one"),
     "config": ("deepseek.cli.config", "keep the address of a studio and a key to it"),
     "worker": ("deepseek.cli.worker", "run pipelines for a studio"),

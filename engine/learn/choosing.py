@@ -117,6 +117,21 @@ def _earns_compiling(
     return SHARE_OF_RUN * step_s * steps >= COMPILING_S
 
 
+def step_seconds(
+    plan: ExecutionPlan, key: str | None, module: nn.Module, data: TrainingData, options: TrainingOptions
+) -> float:
+    """How long one step of a short training takes, for whoever fits it into a given time.
+
+    Parameters
+    ----------
+    key
+        As in :func:`choose`: what is remembered of it decides the precision.
+    """
+    remembered = plan.choices.get(key) if key else None
+    choice = _within(plan, remembered or Choice()).model_copy(update={"compile": False})
+    return _seconds(_Trials(module, data, options).make(choice), data.examples.device)
+
+
 def _within(plan: ExecutionPlan, choice: Choice) -> Choice:
     """A choice, but for what the plan fixes."""
     fixed: dict[str, Any] = {}

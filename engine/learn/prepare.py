@@ -104,6 +104,13 @@ def _data(
     )
 
 
+def held(
+    ref: DatasetRef, spec: ModelSpec, task: Task, device: torch.device, tokenizer: TextTokenizer | None
+) -> TrainingData:
+    """A data set that a trained model is asked about, with its targets."""
+    return _data(ref, spec, task, device, tokenizer)
+
+
 def _meta(ref: DatasetRef, tokenizer: TextTokenizer | None) -> dict[str, Any]:
     """What a data set says of itself; of texts that a model cut anew, with the facts of the model's tokenizer."""
     return {**ref.meta, **(facts(tokenizer) if tokenizer is not None else {})}

@@ -6,9 +6,10 @@ does not fit in memory stays on disk. Tables are encoded once. No example is eve
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,20 @@ class Examples:
     def batch(self, rows: Tensor) -> Tensor:
         """Inputs of some rows, as the network takes them."""
         return self.prepare(self.take(rows))
+
+    def part(self, rows: Tensor) -> Examples:
+        """Some of the examples, in this order.
+
+        >>> Examples(torch.tensor([[1.0], [2.0], [3.0]])).part(torch.tensor([2, 0])).batch(torch.tensor([0])).tolist()
+        [[3.0]]
+        """
+        made = copy.copy(self)
+        if self._x is not None:
+            made._x = self._x[rows]
+        if self._view is not None:
+            made._view = replace(self._view, indices=self._view.indices[rows.cpu().numpy()])
+        made._count = len(rows)
+        return made
 
     def as_floats(self) -> Examples:
         """The same, prepared once instead of in every batch, when that costs little memory."""

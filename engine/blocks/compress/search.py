@@ -30,6 +30,10 @@ class Params(BlockParams):
     candidates: int = param(
         12, ge=1, le=100, help="How many ways of compressing are tried at most", title="Candidates", advanced=True
     )
+    epochs: int = param(
+        5, ge=1, le=1000, help="How often a pruned network sees each example, where there is time", title="Epochs",
+        advanced=True,
+    )  # fmt: skip
     examples: int = param(
         256, ge=8, le=100_000, help="Examples that the ranges of the activations are taken from", title="Examples",
         advanced=True,
@@ -93,7 +97,7 @@ def run(
     >>> Params().max_drop
     0.005
     """
-    goal = Goal(params.max_drop, params.target, params.budget_s or None, params.candidates)
+    goal = Goal(params.max_drop, params.target, params.budget_s or None, params.candidates, params.epochs)
     with applied(ctx.plan, ctx.seed):
         found = search(model, dataset, held_out, goal, ctx, params.examples)
     files = {

@@ -37,6 +37,7 @@ TIMING_S = 1.5
 SLOWER = 1.02
 SHARE_OF_JUDGING = 0.03
 LEAST_JUDGED = 200
+LARGEST_SHARE, SAFETY, LEAST_TRAINING_S = 0.5, 1.5, 2.0
 GIVEN, EXPORTED = "original", "fp32"
 
 
@@ -56,12 +57,15 @@ class Goal:
         Seconds for all of it; None: until nothing promising is left.
     candidates
         How many are tried at most.
+    epochs
+        Of training what was pruned, where there is time.
     """
 
     max_drop: float = 0.005
     target: Target = "latency"
     budget_s: float | None = None
     candidates: int = 12
+    epochs: int = 5
 
 
 class Hunt:
@@ -164,7 +168,7 @@ class Hunt:
     def _try(self, recipe: Recipe) -> None:
         before = self.memory.points
         try:
-            made = self.maker.make(recipe)
+            made = self.maker.make(recipe, self._seconds_for(recipe))
         except UserError as error:
             self.ctx.warn("{name} cannot be made: {problem}", name=recipe.name, problem=str(error))
             point = replace(
@@ -177,6 +181,18 @@ class Hunt:
         self.memory.tried.append(Tried(recipe, point))
         self.memory.save(self.seconds)
         self._say(len(before), point, self.memory.points)
+
+    def _seconds_for(self, recipe: Recipe) -> float | None:
+        """How long a training may take: half of what is left, or less where the rest of the candidate needs it."""
+        if self.goal.budget_s is None or not recipe.trains:
+            return None
+        whole = [one.point.seconds for one in self.memory.tried[:1]]
+        rest = whole[0] - self.memory.given[1].seconds if whole else 0.0
+        left = self.goal.budget_s - self.seconds
+        seconds = min(LARGEST_SHARE * left, left - SAFETY * rest)
+        if seconds < LEAST_TRAINING_S:
+            raise OutOfTime
+        return seconds
 
     def _measured(self, recipe: Recipe, made: Made) -> Point:
         """A candidate's numbers; its latency is given as if the machine were as busy as at the start."""

@@ -1,6 +1,7 @@
 """Make a candidate: a network pruned, trained and quantised as a recipe says, and its ONNX file, checked.
 
-Called by the search. Each step is a method of the rooms above; here is only their order.
+Called by the search. Each step is a method of the rooms above; here is only their order: channels are removed and what
+is left learns from the original, batch normalisation is counted anew, then numbers are rounded.
 """
 
 from __future__ import annotations
@@ -11,17 +12,27 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from engine.compress.graph import traced
+from engine.compress.dynamic import quantize_dynamic
+from engine.compress.int4 import quantize_int4
 from engine.compress.int8 import quantize_int8
 from engine.compress.macs import Counts, count
-from engine.compress.rounding import onnx_translations
+from engine.compress.pack import FREE, plain, written
+from engine.compress.prune import Importance, prune
+from engine.compress.recalibrate import recalibrate
+from engine.compress.search.memory import Memory
 from engine.compress.search.strategy import Recipe
-from engine.errors import UserError
+from engine.compress.search.tuning import Tuner
+from engine.compress.sensitivity import sensitivity
+from engine.learn.tasks import Task
+from engine.models import build
 from engine.runtime.modelspec import ModelSpec
-from engine.runtime.onnx_export import Session, to_onnx
+from engine.runtime.onnx_export import Session
 from engine.runtime.verify import verify
 
 Check = Callable[[], None]
+Batches = list[tuple[Tensor, Tensor]]
+RANKED_WITH = 4
+"""Batches whose gradients rank channels."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +41,12 @@ class Made:
 
     Attributes
     ----------
-    spec
-        Of the network, with the widths that pruning left.
     content
         The ONNX file.
     counts
         Of the network in floats.
     """
 
-    spec: ModelSpec
     content: bytes
     counts: Counts
 
@@ -51,54 +59,122 @@ class Maker:
     module
         The network that was given, on the CPU.
     batches
-        Inputs that ranges are taken from.
+        Inputs with targets: ranges are taken from them, and channels ranked by them.
     held
         Inputs that files are checked with.
+    tuner
+        Trains what was pruned; None: nothing can be trained.
     """
 
     def __init__(
         self,
         spec: ModelSpec,
         module: nn.Module,
-        batches: list[Tensor],
+        batches: Batches,
         held: Tensor,
         *,
+        task: Task,
+        tuner: Tuner | None,
+        memory: Memory,
         threads: int,
         check: Check,
     ) -> None:
         self._spec, self._module, self._batches, self._held = spec, module.eval(), batches, held
+        self._task, self._tuner, self._memory = task, tuner, memory
         self._threads, self._check = threads, check
+        self._inputs = [inputs for inputs, _ in batches]
+        self._free = spec.task in FREE
 
     def original(self) -> Made:
         """The network as it was given."""
-        return Made(self._spec, self._floats(self._module), self._counts(self._module))
+        return self._floats(self._module)
 
-    def make(self, recipe: Recipe) -> Made:
+    def make(self, recipe: Recipe, seconds: float | None) -> Made:
         """What a recipe says.
+
+        Parameters
+        ----------
+        seconds
+            Time that a training may take; None: all of its epochs.
 
         Raises
         ------
         UserError
             When the network does not allow it, or the file computes something else.
         """
-        spec, module = self._spec, self._module
-        counts = self._counts(module)
+        module = self._pruned(recipe.ratio, seconds) if recipe.ratio else self._module
         if recipe.numbers == "fp32":
-            return Made(spec, self._floats(module), counts)
-        small = quantize_int8(module, self._batches, check=self._check)
-        content = to_onnx(small.graph, self._held[:2], onnx_translations())
-        self._verified(small.graph, content)
-        return Made(spec, content, counts)
+            return self._floats(module)
+        compressed = self._rounded(recipe, module)
+        self._check()
+        content = written(compressed, self._held[:2], free_length=self._free)
+        self._verified(compressed, content)
+        return Made(content, self._counts(module))
 
-    def _floats(self, module: nn.Module) -> bytes:
-        """The file of a network in floats, folded where it can be taken apart."""
-        try:
-            folded: nn.Module = traced(module, self._held[:2])
-        except UserError:
-            folded = module
-        content = to_onnx(folded, self._held[:2])
+    def _rounded(self, recipe: Recipe, module: nn.Module) -> nn.Module:
+        if recipe.numbers == "dynamic":
+            return quantize_dynamic(module, self._inputs, check=self._check).module
+        if recipe.numbers == "int4":
+            return quantize_int4(module, self._inputs, check=self._check).module
+        kept = self._sensitive(module, recipe.kept)
+        return quantize_int8(module, self._inputs, kept=kept, check=self._check).graph
+
+    def _sensitive(self, module: nn.Module, number: int) -> tuple[str, ...]:
+        """The layers that suffer most from 8 bits."""
+        if not number:
+            return ()
+        found = sensitivity(module, self._inputs, bits=(8,), check=self._check)
+        ranked = sorted(found, key=lambda row: row.error, reverse=True)
+        return tuple(row.layer for row in ranked[:number])
+
+    def _pruned(self, ratio: float, seconds: float | None) -> nn.Module:
+        """The original without a share of its channels, trained again; made once for each ratio."""
+        name = f"prune {ratio:.0%}"
+        known = self._memory.weights(name)
+        if known is not None:
+            return self._built(*known)
+        done, start, config = self._nearest(ratio)
+        importance: Importance = "taylor" if self._spec.task == "classification" else "l1"
+        pruned = prune(
+            start,
+            self._spec.architecture,
+            config,
+            self._held[:1],
+            importance=importance,
+            ratio=1 - (1 - ratio) / (1 - done),
+            examples=self._batches[:RANKED_WITH],
+            loss=self._task.loss(),
+            check=self._check,
+        )
+        if self._tuner is not None:
+            self._tuner.tune(pruned.module, name, seconds)
+        recalibrate(pruned.module, self._inputs, self._check)
+        self._memory.keep_weights(name, pruned.module.state_dict(), pruned.config)
+        return pruned.module.eval()
+
+    def _nearest(self, ratio: float) -> tuple[float, nn.Module, dict[str, object]]:
+        """What to prune: the network of the largest smaller ratio that was good enough, else the original."""
+        good = {
+            one.recipe.ratio
+            for one in self._memory.tried
+            if one.point.status == "kept" and 0 < one.recipe.ratio < ratio
+        }
+        for done in sorted(good, reverse=True):
+            known = self._memory.weights(f"prune {done:.0%}")
+            if known is not None:
+                return done, self._built(*known), known[1]
+        return 0.0, self._module, self._spec.config
+
+    def _built(self, weights: dict[str, Tensor], config: dict[str, object]) -> nn.Module:
+        with torch.random.fork_rng([]):
+            module = build(self._spec.architecture, config)
+        module.load_state_dict(weights)
+        return module.eval()
+
+    def _floats(self, module: nn.Module) -> Made:
+        content = plain(module, self._held[:2], free_length=self._free)
         self._verified(module, content)
-        return content
+        return Made(content, self._counts(module))
 
     def _verified(self, module: nn.Module, content: bytes) -> None:
         self._check()

@@ -78,7 +78,7 @@ class Memory:
     def keep_weights(self, name: str, weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:
         """Keep a network that was pruned."""
         part = self._place(name, ".part")
-        save_file({key: value.detach().cpu().contiguous() for key, value in weights.items()}, part)
+        save_file({key: value.detach().cpu().clone().contiguous() for key, value in weights.items()}, part)
         self._write(self._place(name, ".json"), json.dumps(dict(config)).encode())
         part.replace(self._place(name, ".safetensors"))
 
@@ -91,8 +91,8 @@ class Memory:
         return load_file(place), config
 
     def config(self, name: str) -> dict[str, Any] | None:
-        """The configuration of a network that was pruned; None for one that was not."""
-        place = self._place(name, ".json")
+        """The configuration of the network of a candidate that was pruned; None for one that was not."""
+        place = self._place(name.partition(" + ")[0], ".json")
         return dict(json.loads(place.read_bytes())) if place.exists() else None
 
     def _restore(self) -> None:

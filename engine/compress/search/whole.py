@@ -13,16 +13,19 @@ import torch
 from torch import Tensor
 
 from engine.artifacts import DatasetRef, ModelRef
+from engine.compress.prune.groups import structure
 from engine.compress.search.front import Point, best, drop, front
 from engine.compress.search.hunt import EXPORTED, GIVEN, TIMING_S, Goal, Hunt
 from engine.compress.search.judge import Judge, Run
 from engine.compress.search.maker import Maker
 from engine.compress.search.memory import Memory
 from engine.compress.search.strategy import Means, Numbers
+from engine.compress.search.tuning import Tuner
 from engine.datasets.sampling import split_positions
 from engine.datasets.views import class_labels, subset
 from engine.errors import UserError
 from engine.learn.prepare import Prepared, prepare
+from engine.learn.state import TrainingData
 from engine.learn.tasks import find_task
 from engine.runtime.measure import compare
 from engine.runtime.models import MODEL, WEIGHTS, open_model, save_model
@@ -95,14 +98,17 @@ def search(
     memory = Memory(ctx.workdir / "search", _identity(model, dataset, held_out, goal, ctx))
     judge = Judge(ready.other(held_out, torch.device("cpu")), ready.task, seed=ctx.seed)
     rows = torch.randperm(len(ready.data.examples), generator=torch.Generator().manual_seed(ctx.seed))[:examples]
-    batches = [ready.data.examples.batch(part) for part in torch.split(rows, BATCH)]
+    plain = replace(ready.data, augment=None)
+    batches = [plain.batch(part) for part in torch.split(rows, BATCH)]
     hunting = replace(goal, budget_s=None if goal.budget_s is None else goal.budget_s - finishing_s(goal.budget_s))
-    means = Means(goal.target, _numbers(opened.spec), prunes=False, candidates=goal.candidates)
+    means = Means(goal.target, _numbers(opened.spec), _prunes(opened.spec), goal.candidates)
     size = sum(entry["size"] for name, entry in model.files.items() if name in (MODEL, WEIGHTS))
     hunt = Hunt(judge, opened.module, size, means, hunting, memory, ctx)
+    tuner = Tuner(opened.spec, opened.module, _placed(model, dataset, ready, ctx), goal.epochs, ctx, hunt.check)
     hunt.maker = Maker(
-        opened.spec, opened.module, batches, judge.inputs(CHECKED_WITH), threads=ctx.plan.threads, check=hunt.check
-    )
+        opened.spec, opened.module, batches, judge.inputs(CHECKED_WITH), task=ready.task, tuner=tuner, memory=memory,
+        threads=ctx.plan.threads, check=hunt.check,
+    )  # fmt: skip
     hunt.run()
     return _finished(hunt, model, opened.spec, goal, ctx)
 
@@ -194,7 +200,7 @@ def _model(point: Point, hunt: Hunt, model: ModelRef, spec: ModelSpec, ctx: RunC
             "config": hunt.memory.config(point.name) or spec.config,
             "variants": {},
             "metrics": {},
-            "provenance": provenance(ctx, ctx.plan),
+            "provenance": {**provenance(ctx, ctx.plan), "original": model.digest},
         }
     )
     own = {MODEL, WEIGHTS, "preview.json", *(variant.file for variant in spec.variants.values())}
@@ -233,7 +239,9 @@ def _fitting(model: ModelRef, spec: ModelSpec, dataset: DatasetRef) -> Prepared:
     """Model and data, ready for each other; refused where the data would give the model another head."""
     find_task(str(spec.task))
     ready = prepare(model, dataset, str(spec.task), torch.device("cpu"))
-    if ready.spec.config != spec.config or ready.spec.labels != spec.labels:
+    outputs = ("num_classes", "vocab_size")
+    is_same = all(ready.spec.config.get(name) == spec.config.get(name) for name in outputs)
+    if not is_same or ready.spec.labels != spec.labels:
         raise UserError(
             "The data set has other classes than the model",
             field="dataset",
@@ -243,7 +251,21 @@ def _fitting(model: ModelRef, spec: ModelSpec, dataset: DatasetRef) -> Prepared:
 
 
 def _numbers(spec: ModelSpec) -> tuple[Numbers, ...]:
-    return ("int8",)
+    return ("dynamic", "int8", "int4") if spec.input_kind == "tokens" else ("int8", "int4")
+
+
+def _prunes(spec: ModelSpec) -> bool:
+    """True when the architecture says which of its widths can shrink."""
+    try:
+        return bool(structure(spec.architecture, spec.config).groups)
+    except UserError:
+        return False
+
+
+def _placed(model: ModelRef, dataset: DatasetRef, ready: Prepared, ctx: RunContext) -> TrainingData:
+    """The examples where training takes place."""
+    device = torch.device(ctx.plan.device)
+    return ready.data if device.type == "cpu" else prepare(model, dataset, ready.task.name, device).data
 
 
 def _identity(

@@ -1,0 +1,143 @@
+"""Search the smallest or fastest form of a trained model that answers as well, measured on this machine.
+
+Called by people; one block is added to the model's pipeline, as for every other verb.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+from deepseek import blocks, local, pipeline
+from deepseek.dataset import Dataset
+from deepseek.errors import unknown
+from deepseek.model import Model, sink
+from deepseek.progress import Sink
+from deepseek.results import Numbers
+
+TYPE = "compress.search"
+
+
+class Compression:
+    """What a search found.
+
+    Attributes
+    ----------
+    model
+        The best; the model that was given, where nothing else was good enough.
+    report
+        Before and after: sizes, latencies, accuracy.
+    points
+        Every candidate as a dict: ``name``, ``latency_ms``, ``size_bytes``, ``accuracy``, ``status``, ``reason``, ...
+    """
+
+    def __init__(
+        self, model: Model, report: Numbers, points: list[dict[str, Any]], figure: dict[str, Any], best: str
+    ) -> None:
+        self.model, self.report, self.points, self.best = model, report, points, best
+        self._figure = figure
+
+    @property
+    def front(self) -> list[dict[str, Any]]:
+        """The points that no other beats in size, latency and accuracy, fastest first."""
+        on = [point for point in self.points if point["digest"] and (point["reason"] in (None, "accuracy"))]
+        return sorted(on, key=lambda point: float(point["latency_ms"]))
+
+    def take(self, name: str) -> Model:
+        """The model of a point of the front, for whoever weighs otherwise than the target did."""
+        known = {point["name"]: point for point in self.front}
+        if name not in known:
+            raise unknown("point of the front", name, known)
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder) / "point.zip"
+            local.save(known[name]["digest"], place)
+            return Model.load(place)
+
+    def figure(self) -> Any:
+        """The picture of the front as ``plotly.graph_objects.Figure``."""
+        import plotly.graph_objects
+
+        return plotly.graph_objects.Figure(self._figure)
+
+    def __str__(self) -> str:
+        head = f"{'':<2}{'candidate':<28}{'ms':>9}{'MiB':>9}{'accuracy':>10}  "
+        return "\n".join([head, *(self._row(point) for point in self.points)])
+
+    def __repr__(self) -> str:
+        return f"Compression({self.best}, {len(self.points)} candidates, {len(self.front)} on the front)"
+
+    def _row(self, point: dict[str, Any]) -> str:
+        mark = "*" if point["name"] == self.best else ""
+        said = f"refused: {point['reason']}" if point["status"] == "refused" else point["runtime"]
+        size = point["size_bytes"] / 2**20
+        return (
+            f"{mark:<2}{point['name']:<28}{point['latency_ms']:>9.3g}{size:>9.3g}{point['accuracy']:>10.2%}  {said}"
+        )
+
+
+def compress(
+    model: Model,
+    dataset: Dataset,
+    max_drop: float = 0.005,
+    target: Literal["latency", "size"] = "latency",
+    *,
+    device: str | None = None,
+    budget_s: float | None = None,
+    show: bool | Sink = True,
+    **params: Any,
+) -> Compression:
+    """Compress a trained model by whatever serves best on this machine.
+
+    Channels are removed, the rest learns from the model again, and numbers become whole numbers of 8 bits; every
+    candidate is measured here, one that is slower or loses too much is refused, and the best is given back. Ctrl-C stops
+    cleanly; the same call goes on where it stopped.
+
+    Parameters
+    ----------
+    model
+        Trained here; it stays as it is.
+    dataset
+        What it was trained on: its part to train on is learned from, its part to test on judges.
+    max_drop
+        Accuracy that may be lost, as a share: 0.005 is half a point.
+    target
+        What the best model is: the fastest for one example, or the smallest.
+    device
+        Where smaller networks are trained: ``"auto"``, ``"cpu"``, ``"cuda"``. Latency is measured on the CPU.
+    budget_s
+        Seconds for the whole search; None: until nothing promising is left.
+    show
+        False shows nothing; a function is told every event of the run.
+    params
+        Other parameters of the block, see ``deepseek blocks compress.search``.
+
+    Returns
+    -------
+    Compression
+        ``.model`` is the best; ``print()`` shows the table; ``.take(name)`` gives another point of the front.
+
+    Examples
+    --------
+    ``small = compress(model, dataset, max_drop=0.005, budget_s=90).model`` and then ``small.save("small.pt")``.
+    """
+    given = {"max_drop": max_drop, "target": target, "budget_s": budget_s or 0.0, **params}
+    made = pipeline.step(
+        "compress",
+        TYPE,
+        blocks.check_params(TYPE, given),
+        model=model._output,
+        dataset=dataset.train._output,
+        held_out=dataset.test._output,
+    )
+    document, ids = pipeline.document([made], name=f"{model._name}, compressed", seed=model._seed)
+    plan = {**model._plan, **({} if device is None else {"device": device})}
+    result = local.checked(local.execute(document, plan=plan, show=sink(show)))
+    outputs = result.outputs[ids[made]]
+    small = Model(made.out("model"), f"{model._name}, compressed")
+    small._seed, small._plan = model._seed, dict(result.plan or plan)
+    small._artifact = outputs["model"]
+    points = outputs["front"].read_json("front.json")
+    best = next((p["name"] for p in points if p["digest"] == outputs["model"].digest), points[0]["name"])
+    numbers = Numbers(outputs["report"].read_json("metrics.json"))
+    return Compression(small, numbers, points, outputs["figure"].read_json("figure.json"), best)

@@ -1,0 +1,192 @@
+"""Train a pruned network for as long as there is time, with the original as its teacher.
+
+Called by the search. It is the training loop of every block, so precision, checkpoints and resuming come along; what
+the loop says on the way is kept out of the run's curves, since a search trains many networks.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from engine.artifacts import ArtifactStore
+from engine.compute.profile import workload_key
+from engine.learn import TrainingData, TrainingOptions, train
+from engine.learn.checkpoints.checkpoint import CheckpointFolder
+from engine.learn.choosing import step_seconds
+from engine.learn.distil import Distillation
+from engine.runtime.modelspec import ModelSpec
+from engine.spec import ExecutionPlan, RunContext
+from engine.spec.context import LogLevel
+
+BATCH_SIZE = 64
+RATES = {"tokens": 2e-4}
+RATE = 1e-3
+TEACHERS_WEIGHT = 0.7
+SHORTEST_STEPS = 10
+
+
+@dataclass(frozen=True)
+class Tuner:
+    """Trains candidates.
+
+    Attributes
+    ----------
+    spec, teacher
+        The model that was given.
+    data
+        On the device where it trains.
+    epochs
+        How often each example is seen, where there is time.
+    """
+
+    spec: ModelSpec
+    teacher: nn.Module
+    data: TrainingData
+    epochs: int
+    ctx: RunContext
+    check: Callable[[], None]
+
+    def tune(self, module: nn.Module, name: str, seconds: float | None) -> None:
+        """Train a network in place; it comes back to the CPU, in evaluation mode.
+
+        Parameters
+        ----------
+        name
+            Of the candidate: its checkpoints lie under it.
+        seconds
+            Time that it may take, roughly; None: all epochs.
+        """
+        device = self.data.examples.device
+        teacher = copy.deepcopy(self.teacher).to(device)
+        data = replace(self.data, distillation=Distillation(teacher, weight=TEACHERS_WEIGHT))
+        options = self._options()
+        module.to(device).train()
+        data, options = self._fitting(module, data, options, seconds)
+        folder = self.ctx.workdir / "search" / "training" / name.replace(" ", "_")
+        train(
+            module,
+            data,
+            options,
+            Aside(self.ctx, self.check),
+            seed=self.ctx.seed,
+            checkpoints=CheckpointFolder(folder),
+            identity={"name": name, "epochs": options.epochs, "examples": len(data.examples)},
+            plan=self.ctx.plan,
+            workload=self._workload(options),
+        )
+        module.cpu().eval()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _workload(self, options: TrainingOptions) -> str:
+        """That of the original: what was found best for it serves its pruned forms."""
+        shape = self.data.examples.network_shape
+        return workload_key(
+            self.spec.architecture, self.spec.config, shape, options.batch_size, options.task, self.ctx.plan.device
+        )
+
+    def _options(self) -> TrainingOptions:
+        kind = str(self.spec.input_kind)
+        size = min(BATCH_SIZE, max(1, len(self.data.examples) // 4))
+        return TrainingOptions(
+            task=str(self.spec.task), epochs=self.epochs, batch_size=size, learning_rate=RATES.get(kind, RATE)
+        )
+
+    def _fitting(
+        self, module: nn.Module, data: TrainingData, options: TrainingOptions, seconds: float | None
+    ) -> tuple[TrainingData, TrainingOptions]:
+        """So many epochs, or so much of one, as there is time for."""
+        if seconds is None:
+            return data, options
+        step_s = step_seconds(self.ctx.plan, self._workload(options), module, data, options)
+        steps = max(SHORTEST_STEPS, int(seconds / step_s))
+        whole = math.ceil(len(data.examples) / options.batch_size)
+        if steps >= whole:
+            return data, replace(options, epochs=min(options.epochs, steps // whole))
+        generator = torch.Generator().manual_seed(self.ctx.seed)
+        rows = torch.randperm(len(data.examples), generator=generator)[: steps * options.batch_size]
+        rows = rows.to(data.examples.device)
+        targets = None if data.targets is None else data.targets[rows]
+        return replace(data, examples=data.examples.part(rows), targets=targets), replace(options, epochs=1)
+
+
+class Aside:
+    """A run's context for a training within a block: curves and progress stay aside, the rest is the run's."""
+
+    def __init__(self, ctx: RunContext, check: Callable[[], None]) -> None:
+        self._ctx, self._check = ctx, check
+
+    @property
+    def seed(self) -> int:
+        """As the run's."""
+        return self._ctx.seed
+
+    @property
+    def plan(self) -> ExecutionPlan:
+        """As the run's."""
+        return self._ctx.plan
+
+    @property
+    def block_id(self) -> str:
+        """As the run's."""
+        return self._ctx.block_id
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """As the run's."""
+        return self._ctx.document
+
+    @property
+    def store(self) -> ArtifactStore:
+        """As the run's."""
+        return self._ctx.store
+
+    @property
+    def workdir(self) -> Path:
+        """As the run's."""
+        return self._ctx.workdir
+
+    def metric(self, name: str, value: float, step: int) -> None:
+        """Kept aside: each training counts its steps from 0."""
+
+    def progress(self, done: float, total: float, unit: str = "steps", eta_s: float | None = None) -> None:
+        """Kept aside: the search says how far it is."""
+
+    def log(self, template: str, level: LogLevel = "info", **values: Any) -> None:
+        """As the run's."""
+        self._ctx.log(template, level, **values)
+
+    def warn(self, template: str, **values: Any) -> None:
+        """As the run's."""
+        self._ctx.warn(template, **values)
+
+    def decide(
+        self, kind: str, step: int, template: str, evidence: Mapping[str, Any] | None = None, **values: Any
+    ) -> None:
+        """What a probe found is the run's; other decisions belong to a training that nobody follows."""
+        if kind == "probe":
+            self._ctx.decide(kind, step, template, evidence, **values)
+
+    def checkpoint_saved(self, step: int) -> None:
+        """As the run's."""
+        self._ctx.checkpoint_saved(step)
+
+    def check_cancelled(self) -> None:
+        """As the run's, and stops when the time of the search is over."""
+        self._check()
+
+    def resource(self, name: str) -> Path:
+        """As the run's."""
+        return self._ctx.resource(name)
+
+    def local_path(self, text: str) -> Path:
+        """As the run's."""
+        return self._ctx.local_path(text)

@@ -257,7 +257,7 @@ class PrecisionController:
         snapshot = self._ring is not None and self._ring.due(step)
         wanted = timely or snapshot or over or self._tracer.incident is not None
         if readings and wanted and self._ring is not None and self._health is not None:
-            readings[-1] = replace(readings[-1], held=self._health.largest_statistic())
+            readings[-1] = replace(readings[-1], held=self._health.largest_statistic(), marks=timely)
         return readings
 
     def _read(self, step: int, over: bool) -> Verdict | None:

@@ -34,12 +34,16 @@ class Reading:
         Of the gradient over all weights; None when it was not measured.
     held
         The largest number in the network's running statistics after the step; None when it was not measured.
+    marks
+        True when later ones are compared with ``held``: at fixed counts of steps, so that looking more often, as a
+        replay does, does not make a jump into many small ones.
     """
 
     number: int
     loss: float
     norm: float | None
     held: float | None = None
+    marks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,7 @@ class LossWindow:
             return self._spike(first)
         for kept in (*self._high, reading):
             self._take(kept.loss)
-        if reading.held is not None:
+        if reading.held is not None and reading.marks:
             self._held = max(reading.held, self._held or 0.0)
         self._high = []
         return None

@@ -317,3 +317,11 @@ def test_a_run_of_bad_batches_is_left_out_as_a_whole():
     assert toy.kinds() == ["data"]
     assert "4 batches from step 51 on" in toy.said[-1]["said"]
     assert toy.good()
+
+
+def test_running_statistics_that_are_looked_at_often_still_jump():
+    window = LossWindow(PrecisionOptions())
+    window.feed(Reading(31, 1.0, None, held=1.0, marks=True), scaled=False)
+    growing = [10.0 ** (power / 2) for power in range(1, 8)]
+    faults = [window.feed(Reading(32 + n, 1.0, None, held=held), scaled=False) for n, held in enumerate(growing)]
+    assert [fault is not None for fault in faults] == [held > 1000 for held in growing]

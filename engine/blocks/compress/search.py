@@ -101,7 +101,7 @@ def run(
     with applied(ctx.plan, ctx.seed):
         found = search(model, dataset, held_out, goal, ctx, params.examples)
     files = {
-        "front.json": canonical_json([point.to_json() for point in found.points]),
+        "front.json": canonical_json([{**point.to_json(), "max_drop": params.max_drop} for point in found.points]),
         "preview.json": canonical_json(_preview(found.points)),
     }
     numbers = {

@@ -14,7 +14,7 @@ export interface ParetoChartProps {
   label: string;
   selected: string | null;
   onSelect: (name: string) => void;
-  height: number;
+  narrow?: boolean;
 }
 
 /** What is worth an axis before anybody chose one. */
@@ -29,7 +29,7 @@ function hoverLines(candidate: Candidate, measures: readonly Measure[]): string[
   return candidate.reason ? [...numbers, reasonText(candidate.reason)] : numbers;
 }
 
-export function ParetoChart({ search, label, selected, onSelect, height }: ParetoChartProps) {
+export function ParetoChart({ search, label, selected, onSelect, narrow }: ParetoChartProps) {
   const measures = useMemo(() => measuresOf(search), [search]);
   const [chosen, setChosen] = useState<Partial<Axes>>({});
   const first = firstAxes(measures);
@@ -44,6 +44,7 @@ export function ParetoChart({ search, label, selected, onSelect, height }: Paret
         search,
         axes: { x, y },
         selected,
+        narrow,
         colors: {
           front: color("--series-1"),
           beaten: color("--text-3"),
@@ -62,7 +63,7 @@ export function ParetoChart({ search, label, selected, onSelect, height }: Paret
           hover: (candidate) => hoverLines(candidate, measures),
         },
       }),
-    [search, measures, x, y, selected, theme],
+    [search, measures, x, y, selected, narrow, theme],
   );
   const area = areaOf({ x, y });
   const options = measures.map((one) => ({ value: one, label: measureLabel(one) }));
@@ -89,7 +90,7 @@ export function ParetoChart({ search, label, selected, onSelect, height }: Paret
       <PlotlyFigure
         figure={figure}
         label={label}
-        height={height}
+        height={narrow ? 260 : 380}
         onPoint={({ customdata }) => typeof customdata === "string" && onSelect(customdata)}
       />
     </div>

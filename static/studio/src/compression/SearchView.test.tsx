@@ -57,7 +57,7 @@ describe("a finished search", () => {
   it("says why a candidate was refused, and offers only models that were kept", () => {
     render(<SearchView search={searchOfFront(finished)} running={false} {...place} />);
     choose("slow");
-    expect(within(detail()).getByText("Slower than the original")).toBeTruthy();
+    expect(within(detail()).getByText("Slower on this machine")).toBeTruthy();
     expect(use()).toBeNull();
     choose("tiny");
     expect(within(detail()).getByText("Loses more accuracy than allowed")).toBeTruthy();

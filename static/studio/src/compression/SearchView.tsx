@@ -47,7 +47,7 @@ export function SearchView({ search, running, chosen, narrow, ...place }: Search
           label={t("Size, latency and accuracy of the candidates")}
           selected={selected.name}
           onSelect={setPicked}
-          height={narrow ? 240 : 380}
+          narrow={narrow}
         />
         <section className={styles.detail} aria-label={t("Selected candidate")}>
           <h3 translate="no">{selected.name}</h3>

@@ -165,11 +165,14 @@ describe("the chart", () => {
   });
 
   it("draws the front as steps that turn the way of what is better", () => {
-    const line = paretoFigure(options).data[0] as { x: number[]; line: { shape: string } };
-    expect(line.x).toEqual([2, 3]);
+    const line = paretoFigure(options).data[0] as { x: number[]; y: number[]; line: { shape: string } };
+    expect(line.x).toEqual([2, 2, 3, 10]);
+    expect(line.y).toEqual([0.7, 0.94, 0.948, 0.948]);
     expect(line.line.shape).toBe("hv");
     const turned = paretoFigure({ ...options, axes: { x: "accuracy", y: "latency_ms" } }).data[0] as typeof line;
     expect(turned.line.shape).toBe("vh");
+    expect(turned.x).toEqual([0.7, 0.94, 0.948, 0.948]);
+    expect(turned.y).toEqual([2, 2, 3, 10]);
   });
 
   it("draws the least accuracy as a line on the axis that shows it, and on no other", () => {
@@ -182,7 +185,7 @@ describe("the chart", () => {
 
   it("shows sizes in megabytes, and by area what no axis shows", () => {
     const line = paretoFigure({ ...options, axes: { x: "size_bytes", y: "accuracy" } }).data[0] as { x: number[] };
-    expect(line.x).toEqual([2, 3]);
+    expect(line.x).toEqual([2, 2, 3, 10]);
     expect(areaOf({ x: "latency_ms", y: "accuracy" })).toBe("size_bytes");
     expect(areaOf({ x: "size_bytes", y: "accuracy" })).toBe("latency_ms");
     expect(areaOf({ x: "size_bytes", y: "latency_ms" })).toBeNull();
@@ -232,7 +235,7 @@ describe("before and after", () => {
 
   it("says the codes and steps of a search in words", () => {
     const words = (template: string) => ({ template, values: {} });
-    expect(reasonText(words("slower"))).toBe("Slower than the original");
+    expect(reasonText(words("slower"))).toBe("Slower on this machine");
     expect(reasonText({ template: "{n} bits", values: { n: 4 } })).toBe("4 bits");
     setTexts({ "prune {share}": "剪枝 {share}", "{count} layers in fp32": "{count} 层保持浮点" });
     expect(["prune 25%", "3 in fp32", "int8"].map((step) => stepText(words(step)))).toEqual([

@@ -30,6 +30,7 @@ export interface ChartOptions {
   search: Search;
   axes: Axes;
   selected: string | null;
+  narrow?: boolean;
   colors: ChartColors;
   texts: ChartTexts;
 }
@@ -57,7 +58,7 @@ export function diameters(values: readonly (number | null)[], largest: number): 
 const escaped = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
 export function paretoFigure(options: ChartOptions): PlotlyFigureJson {
-  const { search, axes, selected, colors, texts } = options;
+  const { search, axes, selected, narrow, colors, texts } = options;
   const shown = search.candidates.filter((one) => one.values[axes.x] !== null && one.values[axes.y] !== null);
   const area = areaOf(axes);
   const largest = Math.max(0, ...shown.map((one) => (area && one.values[area]) ?? 0));
@@ -84,13 +85,13 @@ export function paretoFigure(options: ChartOptions): PlotlyFigureJson {
               [`<b>${escaped(one.name)}</b>`, ...texts.hover(one).map(escaped)].join("<br>"),
             ),
             hoverinfo: "text",
-            marker,
+            marker: { opacity: 1, line: { width: 0 }, ...marker },
           },
         ];
   const groupOf = (one: Candidate) =>
     one.baseline ? "baseline" : one.refused ? "refused" : search.front.has(one.name) ? "front" : "beaten";
   const group = (name: ReturnType<typeof groupOf>) => shown.filter((one) => groupOf(one) === name);
-  const line = frontLine(search, axes.x, axes.y);
+  const line = reached(frontLine(search, axes.x, axes.y), shown, axes);
   const ring = shown.filter((one) => one.name === selected);
   const data: Trace[] = [
     {
@@ -99,7 +100,8 @@ export function paretoFigure(options: ChartOptions): PlotlyFigureJson {
       name: texts.front,
       showlegend: false,
       hoverinfo: "skip",
-      ...at(line),
+      x: line.map(([x]) => scaled(axes.x, x)),
+      y: line.map(([, y]) => scaled(axes.y, y)),
       // The region that the front beats has corners: which way they turn follows from what is better on the x axis.
       line: { shape: higherIsBetter(axes.x) ? "vh" : "hv", color: colors.front, width: 2 },
     },
@@ -139,7 +141,14 @@ export function paretoFigure(options: ChartOptions): PlotlyFigureJson {
     layout: {
       uirevision: `${axes.x} ${axes.y}`,
       hovermode: "closest",
-      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", itemsizing: "constant" },
+      legend: {
+        orientation: "h",
+        ...(narrow ? { xref: "container", font: { size: 10 } } : {}),
+        x: 0,
+        y: 1.02,
+        yanchor: "bottom",
+        itemsizing: "constant",
+      },
       margin: { t: 28 },
       xaxis: axisOf(axes.x, texts.axis),
       yaxis: axisOf(axes.y, texts.axis),
@@ -148,12 +157,27 @@ export function paretoFigure(options: ChartOptions): PlotlyFigureJson {
   };
 }
 
+/** The front with its ends drawn on to the worst that was measured: on one side of the line lies what it beats. */
+function reached(line: readonly Candidate[], shown: readonly Candidate[], { x, y }: Axes): [number, number][] {
+  const inner = line.map((one): [number, number] => [one.values[x]!, one.values[y]!]);
+  const first = inner[0];
+  const last = inner[inner.length - 1];
+  if (!first || !last) {
+    return [];
+  }
+  const worst = (measure: Measure) =>
+    (higherIsBetter(measure) ? Math.min : Math.max)(...shown.map((one) => one.values[measure]!));
+  return higherIsBetter(x)
+    ? [[worst(x), first[1]], ...inner, [last[0], worst(y)]]
+    : [[first[0], worst(y)], ...inner, [worst(x), last[1]]];
+}
+
 function axisOf(measure: Measure, title: ChartTexts["axis"]): Record<string, unknown> {
   const axis = { title: { text: title(measure) }, zeroline: false };
   switch (measure) {
     case "accuracy":
     case "agreement":
-      return { ...axis, tickformat: ".1%" };
+      return { ...axis, tickformat: ".4~p" };
     case "params":
     case "macs":
       return { ...axis, tickformat: ".3~s", rangemode: "tozero" };

@@ -69,7 +69,7 @@ export function changeText({ measure, before, after }: BeforeAfterRow): string {
 export function reasonText(reason: Words): string {
   switch (reason.template) {
     case "slower":
-      return t("Slower than the original");
+      return t("Slower on this machine");
     case "accuracy":
       return t("Loses more accuracy than allowed");
     case "differs":

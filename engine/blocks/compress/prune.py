@@ -31,10 +31,10 @@ class Params(TrainingParams):
     remaining: float = param(
         0.5, gt=0, lt=1, help="Share of the size, multiplications or latency that may be left", title="What may be left"
     )
-    importance: Literal["taylor", "l1", "l2", "batch_norm"] = param(
-        "taylor",
-        help="What channels are ranked by: what the loss would change by without them; the size of their weights; or "
-        "their factor in batch normalisation",
+    importance: Literal["measured", "l1", "l2", "taylor", "batch_norm"] = param(
+        "measured",
+        help="What channels are ranked by: the size of their weights, what the loss would change by without them, or "
+        "their factor in batch normalisation; measured tries all and takes what changes the answers least",
         title="Importance",
     )
     scope: Literal["global", "layer"] = param(
@@ -114,8 +114,9 @@ class Outputs(NamedTuple):
     title="Prune channels",
     needs="gpu",
     examples=[
-        {"ratio": 0.5, "round_to": 1, "epochs": 1, "batch_size": 8},
-        {"target": "macs", "remaining": 0.6, "importance": "l1", "scope": "layer", "round_to": 1, "epochs": 0},
+        {"ratio": 0.5, "round_to": 1, "epochs": 1, "batch_size": 8, "importance": "taylor"},
+        {"target": "macs", "remaining": 0.6, "importance": "l1", "round_to": 1, "epochs": 0},
+        {"ratio": 0.5, "scope": "layer", "round_to": 4, "epochs": 0},
     ],
 )
 def run(

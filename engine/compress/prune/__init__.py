@@ -5,6 +5,6 @@ Called by the compress blocks and the search. Must not know pipelines, artifacts
 
 from engine.compress.prune.choose import Scope
 from engine.compress.prune.importance import Importance
-from engine.compress.prune.method import Pruned, prune
+from engine.compress.prune.method import Pruned, Ranking, prune
 
-__all__ = ["Importance", "Pruned", "Scope", "prune"]
+__all__ = ["Importance", "Pruned", "Ranking", "Scope", "prune"]

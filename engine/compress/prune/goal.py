@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from engine.artifacts import ModelRef
 from engine.compress.prune.choose import Scope
-from engine.compress.prune.importance import Importance
+from engine.compress.prune.method import Ranking
 from engine.compress.prune.target import Target
 from engine.spec import RunContext
 
@@ -42,7 +42,7 @@ class Wanted:
     rounds: int
     examples: int
     max_drop: float | None
-    importance: Importance
+    importance: Ranking
     scope: Scope
     round_to: int
     streams: bool

@@ -5,10 +5,12 @@ Called by the prune block, the search and whoever prunes in rounds. Training aft
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
+import torch
 from torch import Tensor, nn
 
 from engine.compress.macs import Counts, count
@@ -21,6 +23,9 @@ from engine.compress.recalibrate import recalibrate
 from engine.errors import UserError
 
 Examples = Sequence[Tensor | tuple[Tensor, Tensor]]
+Ranking = Importance | Literal["measured"]
+
+COMPARED = 256
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Pruned:
         What builds it: ``build(architecture, config)``.
     ratios
         Name of a group of channels, neurons or heads -> share that went.
+    importance
+        What they were ranked by.
     """
 
     module: nn.Module
@@ -42,6 +49,7 @@ class Pruned:
     ratios: dict[str, float]
     before: Counts = field(repr=False)
     after: Counts = field(repr=False)
+    importance: Importance = "l1"
 
     @property
     def params_before(self) -> int:
@@ -70,7 +78,7 @@ def prune(
     config: Mapping[str, Any],
     sample: Tensor,
     *,
-    importance: Importance = "l1",
+    importance: Ranking = "l1",
     ratio: float = 0.3,
     scope: Scope = "global",
     round_to: int = 8,
@@ -91,7 +99,8 @@ def prune(
     sample
         Inputs to count its work with, (B, ...).
     importance, loss
-        See :func:`engine.compress.prune.importance.scores`.
+        See :func:`engine.compress.prune.importance.scores`. ``"measured"`` prunes by each of them and takes the network
+        whose answers to the examples differ least from the original's.
     ratio
         Share of the channels that goes; 0 gives back the same network.
     scope, round_to
@@ -124,7 +133,7 @@ def prune(
         module, spec_architecture, config, sample,
         importance=importance, examples=examples, loss=loss, streams=streams, mended=mended, check=check,
     )  # fmt: skip
-    return pruning.at(ratio, scope, round_to)
+    return pruning.closest(lambda ranked: ranked.at(ratio, scope, round_to))
 
 
 class Pruning:
@@ -143,7 +152,7 @@ class Pruning:
         config: Mapping[str, Any],
         sample: Tensor,
         *,
-        importance: Importance = "l1",
+        importance: Ranking = "l1",
         examples: Examples | None = None,
         loss: Loss = nn.functional.cross_entropy,
         streams: bool = True,
@@ -155,9 +164,18 @@ class Pruning:
         self.groups = [group for group in self.found.groups if streams or not group.is_stream]
         if not self.groups:
             raise UserError("The network has no channels that could go", field="model")
-        pairs = [batch for batch in examples or () if isinstance(batch, tuple)]
+        self.importance, self.loss = importance, loss
+        self.pairs = [batch for batch in examples or () if isinstance(batch, tuple)]
         self.inputs = [batch[0] if isinstance(batch, tuple) else batch for batch in examples or ()]
-        self.scores: Scores = scores(module, self.groups, importance, pairs, loss, check)
+        if importance == "measured" and not self.inputs:
+            raise UserError(
+                "Which importance is best can only be measured on examples",
+                field="importance",
+                hint="Connect the training data, or take the importance l1.",
+            )
+        ranked: Importance = "l1" if importance == "measured" else importance
+        self.scores: Scores = self._scores(ranked)
+        self.ranked: Importance = ranked
         self.before = count(module, sample)
         self.moments: dict[str, Moments] = read_moments(module, self.groups, self.inputs, check) if mended else {}
 
@@ -177,7 +195,41 @@ class Pruning:
         went = {
             group.name: 1 - len(kept[group.name]) / group.count if group.name in kept else 0.0 for group in self.groups
         }
-        return Pruned(small, config, went, self.before, count(small, self.sample))
+        return Pruned(small, config, went, self.before, count(small, self.sample), self.ranked)
+
+    def closest(self, make: Callable[[Pruning], Pruned]) -> Pruned:
+        """What is made of this pruning; of a measured one, the closest to the original over all ways to rank.
+
+        Parameters
+        ----------
+        make
+            Prunes by the ranking that it is given.
+        """
+        if self.importance != "measured":
+            return make(self)
+        x = torch.cat(self.inputs)[:COMPARED]
+        with torch.no_grad():
+            true = self.module(x).float()
+        tried: list[tuple[float, Pruned]] = []
+        for ranking in self._rankings():
+            small = make(ranking)
+            with torch.no_grad():
+                tried.append((float((small.module(x).float() - true).square().mean()), small))
+        return min(tried, key=lambda pair: pair[0])[1]
+
+    def _rankings(self) -> Iterator[Pruning]:
+        """The same by every importance that this network and its examples allow."""
+        yield self
+        for importance in (name for name in get_args(Importance) if name != self.ranked):
+            other = copy.copy(self)
+            try:
+                other.scores, other.ranked = self._scores(importance), importance
+            except UserError:  # no normalisation, or no targets
+                continue
+            yield other
+
+    def _scores(self, importance: Importance) -> Scores:
+        return scores(self.module, self.groups, importance, self.pairs, self.loss, self.check)
 
     def chosen(self, ratio: float, scope: Scope, round_to: int) -> dict[str, Tensor]:
         """The units that stay of each group that shrinks."""

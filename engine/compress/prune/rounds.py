@@ -147,9 +147,10 @@ class _Rounds:
             files = {TOKENIZER: self.model.path(TOKENIZER)} if TOKENIZER in self.model.files else {}
             made = save_model(ctx.store, spec, small.module.state_dict(), files=files)
         ctx.log(
-            "Round {number} of {count}: {before} parameters become {after}, and {macs} % of the work is left",
+            "Round {number} of {count} by {importance}: {before} parameters become {after}, {macs} % of the work stays",
             number=number + 1,
             count=self.wanted.rounds,
+            importance=small.importance,
             before=small.params_before,
             after=small.params_after,
             macs=round(100 * small.macs_after / max(1, small.macs_before)),
@@ -180,12 +181,13 @@ class _Rounds:
         goal = wanted.remaining ** ((number + 1) / wanted.rounds)
         if wanted.target == "ratio":
             left = sum(group.count * group.channels for group in pruning.groups) / self.counted
-            small = pruning.at(max(0.0, 1 - goal / left), wanted.scope, wanted.round_to)
+            ratio = max(0.0, 1 - goal / left)
+            small = pruning.closest(lambda ranked: ranked.at(ratio, wanted.scope, wanted.round_to))
         else:
             share = share_of(wanted.target, self.original, self.one, self.ctx.check_cancelled)
             if not number and wanted.rounds > 1:
                 prune_to(pruning, share, wanted.remaining, wanted.scope, wanted.round_to)  # refuses what cannot be
-            small, _ = prune_to(pruning, share, goal, wanted.scope, wanted.round_to)
+            small = pruning.closest(lambda ranked: prune_to(ranked, share, goal, wanted.scope, wanted.round_to)[0])
         if wanted.rounds == 1 and not any(small.ratios.values()):
             raise UserError(
                 "No channel can go: rounded to multiples of {round_to}, every layer stays as it is",

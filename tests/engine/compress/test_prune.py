@@ -323,6 +323,30 @@ def test_a_network_without_normalisation_is_not_run() -> None:
     assert recalibrate(nn.Linear(2, 2), (never() for _ in range(1))) == 0
 
 
+def test_the_ranking_that_changes_the_answers_least_is_taken(bench: Bench) -> None:
+    examples = list(zip(bench.images.split(64), bench.labels.split(64), strict=True))
+
+    def error(importance: str) -> tuple[float, str]:
+        small = prune(
+            bench.module, "resnet18", RESNET, bench.images[:1],
+            importance=importance, ratio=0.3, scope="layer", round_to=4, examples=examples,
+        )  # fmt: skip
+        x = torch.cat([x for x, _ in examples])[:256]
+        with torch.no_grad():
+            return float((small.module(x) - bench.module(x)).square().mean()), small.importance
+
+    errors = dict(reversed(error(name)) for name in ("l1", "l2", "taylor", "batch_norm"))
+    found, taken = error("measured")
+    assert len(errors) == 4
+    assert taken == min(errors, key=errors.__getitem__)
+    assert found == pytest.approx(errors[taken], rel=1e-4)
+
+
+def test_a_ranking_cannot_be_measured_without_examples() -> None:
+    with pytest.raises(UserError, match="can only be measured on examples"):
+        prune(build("mlp", MLP), "mlp", MLP, torch.zeros(1, 3), importance="measured")
+
+
 # Goals, and what comes after
 
 

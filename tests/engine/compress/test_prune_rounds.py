@@ -43,7 +43,7 @@ def test_each_round_takes_its_part_and_trains(ctx: Recorder, model: ModelRef) ->
     found = pruned(ctx, model)
     assert found.layers == {"hidden.0": (8, 4)}
     rounds = [line for line in ctx.lines if line.startswith("Round")]
-    assert [line.split(":")[0] for line in rounds] == ["Round 1 of 2", "Round 2 of 2"]
+    assert [line.split(" by ")[0] for line in rounds] == ["Round 1 of 2", "Round 2 of 2"]
     # 8 -> 6 -> 4: the square root of a half twice.
     assert read_spec(found.model).config["hidden"] == [4]
     steps = [step for step, _ in ctx.series("loss")]

@@ -82,6 +82,7 @@ def compress(
     max_drop: float = 0.005,
     target: Literal["latency", "size"] = "latency",
     *,
+    validation: Dataset | None = None,
     device: str | None = None,
     budget_s: float | None = None,
     show: bool | Sink = True,
@@ -90,19 +91,22 @@ def compress(
     """Compress a trained model by whatever serves best on this machine.
 
     Channels are removed, the rest learns from the model again, and numbers become whole numbers of 8 bits; every
-    candidate is measured here, one that is slower or loses too much is refused, and the best is given back. Ctrl-C stops
-    cleanly; the same call goes on where it stopped.
+    candidate is measured here, one that is slower or loses too much is refused, and the best is given back. Ctrl-C
+    stops cleanly; the same call goes on where it stopped.
 
     Parameters
     ----------
     model
         Trained here; it stays as it is.
     dataset
-        What it was trained on: its part to train on is learned from, its part to test on judges.
+        What it was trained on: its part to train on is learned from.
     max_drop
         Accuracy that may be lost, as a share: 0.005 is half a point.
     target
         What the best model is: the fastest for one example, or the smallest.
+    validation
+        Labelled examples that candidates are judged by, and that the model was not trained on; by default the part
+        to test on. Of many, half choose and the other half confirm the best.
     device
         Where smaller networks are trained: ``"auto"``, ``"cpu"``, ``"cuda"``. Latency is measured on the CPU.
     budget_s
@@ -128,7 +132,7 @@ def compress(
         blocks.check_params(TYPE, given),
         model=model._output,
         dataset=dataset.train._output,
-        held_out=dataset.test._output,
+        held_out=(validation or dataset).test._output,
     )
     document, ids = pipeline.document([made], name=f"{model._name}, compressed", seed=model._seed)
     plan = {**model._plan, **({} if device is None else {"device": device})}

@@ -28,7 +28,7 @@ from engine.compress.search.memory import Memory
 from engine.compress.search.strategy import Means, Recipe, Tried, next_recipe
 from engine.errors import UserError
 from engine.runtime.measure import compare
-from engine.runtime.runtimes import QUICK, READ_FILES, Timed, measured
+from engine.runtime.runtimes import QUICK, READ_FILES, Timed, measured, open_runtime
 from engine.spec import RunContext
 
 TIMED_WITH = 8
@@ -38,6 +38,8 @@ SLOWER = 1.02
 SHARE_OF_JUDGING = 0.03
 LEAST_JUDGED = 200
 LARGEST_SHARE, SAFETY, LEAST_TRAINING_S = 0.5, 1.5, 2.0
+HOPELESS_DROP, LOOKED_AT = 0.15, 256
+"""What a pruned network may lose before it is trained, and on how many examples that is seen."""
 GIVEN, EXPORTED = "original", "fp32"
 
 
@@ -121,7 +123,7 @@ class Hunt:
                 self._say(index, point, self.memory.points[: index + 1])
             while (recipe := next_recipe(self.memory.tried, self.means)) is not None:
                 self.check()
-                self._try(recipe)
+                self._try(self._begun(recipe))
                 self._tell_progress()
         except OutOfTime:
             self.ctx.log("The time is over: {seconds} s", seconds=round(self.seconds))
@@ -182,6 +184,22 @@ class Hunt:
         self.memory.save(self.seconds)
         self._say(len(before), point, self.memory.points)
 
+    def _begun(self, recipe: Recipe) -> Recipe:
+        """The first recipe that takes channels away, with a ratio that a look finds promising."""
+        if not recipe.ratio or any(one.recipe.ratio for one in self.memory.tried):
+            return recipe
+        self._seconds_for(recipe)  # stops here where there is no time for it
+        least = self.memory.given[0].accuracy - HOPELESS_DROP
+        try:
+            ratio = self.maker.first_ratio(self._looked, least)
+        except UserError:
+            return recipe
+        return replace(recipe, ratio=ratio)
+
+    def _looked(self, module: nn.Module) -> float:
+        call = open_runtime("eager", module=module)
+        return self.judge.choose(call, self.check, LOOKED_AT).accuracy
+
     def _seconds_for(self, recipe: Recipe) -> float | None:
         """How long a training may take: half of what is left, or less where the rest of the candidate needs it."""
         if self.goal.budget_s is None or not recipe.trains:
@@ -235,7 +253,8 @@ class Hunt:
 
     def _say(self, index: int, point: Point, points: list[Point]) -> None:
         given = points[0]
-        evidence = {**point.to_json(), "front": [one.name for one in front(points)]}
+        on = [one.name for one in front(points)]
+        evidence = {**point.to_json(), "front": on, "max_drop": self.goal.max_drop}
         evidence.pop("digest")
         shown: dict[str, Any] = {
             "name": point.name,

@@ -63,9 +63,9 @@ class Judge:
         """Some inputs as the network takes them: (count, ...)."""
         return self._data.batch(self.choosing[:count])[0]
 
-    def choose(self, run: Run, check: Callable[[], None] = lambda: None) -> Verdict:
-        """How well ``run``, from inputs (B, ...) to outputs, answers the examples that choose."""
-        return self._ask(run, self.choosing, check)
+    def choose(self, run: Run, check: Callable[[], None] = lambda: None, most: int | None = None) -> Verdict:
+        """How well ``run``, from inputs (B, ...) to outputs, answers the examples that choose; ``most`` of them."""
+        return self._ask(run, self.choosing[:most], check)
 
     def report(self, run: Run, check: Callable[[], None] = lambda: None, most: int | None = None) -> Verdict:
         """The same with the examples that chose nothing."""

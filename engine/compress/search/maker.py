@@ -6,7 +6,7 @@ is left learns from the original, batch normalisation is counted anew, then numb
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -16,11 +16,12 @@ from engine.compress.dynamic import quantize_dynamic
 from engine.compress.int4 import quantize_int4
 from engine.compress.int8 import quantize_int8
 from engine.compress.macs import Counts, count
+from engine.compress.mixed import quantize_mixed
 from engine.compress.pack import FREE, plain, written
-from engine.compress.prune import Importance, prune
+from engine.compress.prune import Pruned, prune
 from engine.compress.recalibrate import recalibrate
 from engine.compress.search.memory import Memory
-from engine.compress.search.strategy import Recipe
+from engine.compress.search.strategy import FIRST_RATIO, Recipe
 from engine.compress.search.tuning import Tuner
 from engine.compress.sensitivity import sensitivity
 from engine.learn.tasks import Task
@@ -31,6 +32,7 @@ from engine.runtime.verify import verify
 
 Check = Callable[[], None]
 Batches = list[tuple[Tensor, Tensor]]
+BOLD_RATIO = 0.5
 RANKED_WITH = 4
 """Batches whose gradients rank channels."""
 
@@ -84,6 +86,7 @@ class Maker:
         self._threads, self._check = threads, check
         self._inputs = [inputs for inputs, _ in batches]
         self._free = spec.task in FREE
+        self._bold: Pruned | None = None
 
     def original(self) -> Made:
         """The network as it was given."""
@@ -105,19 +108,37 @@ class Maker:
         module = self._pruned(recipe.ratio, seconds) if recipe.ratio else self._module
         if recipe.numbers == "fp32":
             return self._floats(module)
-        compressed = self._rounded(recipe, module)
+        compressed = self._rounded(recipe, module, seconds)
         self._check()
         content = written(compressed, self._held[:2], free_length=self._free)
         self._verified(compressed, content)
         return Made(content, self._counts(module))
 
-    def _rounded(self, recipe: Recipe, module: nn.Module) -> nn.Module:
+    def first_ratio(self, accuracy: Callable[[nn.Module], float], least: float) -> float:
+        """The share of channels to begin with: half, where a look before training finds that not hopeless.
+
+        Parameters
+        ----------
+        accuracy
+            Of a network.
+        least
+            What it must have before it is trained.
+        """
+        self._bold = self._cut(BOLD_RATIO, self._module, self._spec.config)
+        return BOLD_RATIO if accuracy(self._bold.module) >= least else FIRST_RATIO
+
+    def _rounded(self, recipe: Recipe, module: nn.Module, seconds: float | None) -> nn.Module:
         if recipe.numbers == "dynamic":
             return quantize_dynamic(module, self._inputs, check=self._check).module
         if recipe.numbers == "int4":
             return quantize_int4(module, self._inputs, check=self._check).module
+        if recipe.numbers == "mixed":
+            return quantize_mixed(module, self._inputs, check=self._check).module
         kept = self._sensitive(module, recipe.kept)
-        return quantize_int8(module, self._inputs, kept=kept, check=self._check).graph
+        small = quantize_int8(module, self._inputs, kept=kept, check=self._check)
+        if recipe.numbers == "qat" and self._tuner is not None:
+            small = self._tuner.refine(small, recipe.name, seconds)
+        return small.graph
 
     def _sensitive(self, module: nn.Module, number: int) -> tuple[str, ...]:
         """The layers that suffer most from 8 bits."""
@@ -134,23 +155,27 @@ class Maker:
         if known is not None:
             return self._built(*known)
         done, start, config = self._nearest(ratio)
-        importance: Importance = "taylor" if self._spec.task == "classification" else "l1"
-        pruned = prune(
-            start,
-            self._spec.architecture,
-            config,
-            self._held[:1],
-            importance=importance,
-            ratio=1 - (1 - ratio) / (1 - done),
-            examples=self._batches[:RANKED_WITH],
-            loss=self._task.loss(),
-            check=self._check,
-        )
+        is_looked_at = self._bold is not None and (done, ratio) == (0.0, BOLD_RATIO)
+        pruned = self._bold if is_looked_at else self._cut(1 - (1 - ratio) / (1 - done), start, config)
+        assert pruned is not None
         if self._tuner is not None:
             self._tuner.tune(pruned.module, name, seconds)
         recalibrate(pruned.module, self._inputs, self._check)
         self._memory.keep_weights(name, pruned.module.state_dict(), pruned.config)
         return pruned.module.eval()
+
+    def _cut(self, ratio: float, start: nn.Module, config: Mapping[str, object]) -> Pruned:
+        return prune(
+            start,
+            self._spec.architecture,
+            config,
+            self._held[:1],
+            importance="measured",
+            ratio=ratio,
+            examples=self._batches[:RANKED_WITH],
+            loss=self._task.loss(),
+            check=self._check,
+        )
 
     def _nearest(self, ratio: float) -> tuple[float, nn.Module, dict[str, object]]:
         """What to prune: the network of the largest smaller ratio that was good enough, else the original."""

@@ -6,10 +6,11 @@ the loop says on the way is kept out of the run's curves, since a search trains 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ import torch
 from torch import nn
 
 from engine.artifacts import ArtifactStore
+from engine.compress.int8 import Int8
+from engine.compress.qat import learnable, train_int8
 from engine.compute.profile import workload_key
 from engine.learn import TrainingData, TrainingOptions, train
 from engine.learn.checkpoints.checkpoint import CheckpointFolder
 from engine.learn.choosing import step_seconds
-from engine.learn.distil import Distillation
+from engine.learn.distil import Distillation, DistilOptions
 from engine.runtime.modelspec import ModelSpec
 from engine.spec import ExecutionPlan, RunContext
 from engine.spec.context import LogLevel
@@ -31,6 +34,8 @@ BATCH_SIZE = 64
 RATES = {"tokens": 2e-4}
 RATE = 1e-3
 TEACHERS_WEIGHT = 0.7
+ROUNDED_RATE, ROUNDED_TEMPERATURE, ROUNDED_WEIGHT = 1e-4, 2.0, 0.9
+"""Of training through rounding: the network knows its task already."""
 SHORTEST_STEPS = 10
 
 
@@ -66,24 +71,43 @@ class Tuner:
             Time that it may take, roughly; None: all epochs.
         """
         device = self.data.examples.device
-        teacher = copy.deepcopy(self.teacher).to(device)
-        data = replace(self.data, distillation=Distillation(teacher, weight=TEACHERS_WEIGHT))
-        options = self._options()
+        data = replace(self.data, distillation=Distillation(self._teacher(), weight=TEACHERS_WEIGHT))
         module.to(device).train()
-        data, options = self._fitting(module, data, options, seconds)
-        folder = self.ctx.workdir / "search" / "training" / name.replace(" ", "_")
-        train(
-            module,
-            data,
-            options,
-            Aside(self.ctx, self.check),
-            seed=self.ctx.seed,
-            checkpoints=CheckpointFolder(folder),
-            identity={"name": name, "epochs": options.epochs, "examples": len(data.examples)},
-            plan=self.ctx.plan,
-            workload=self._workload(options),
-        )
+        data, options = self._fitting(module, data, self._options(), seconds)
+        with self._checkpoints(name) as folder:
+            train(
+                module,
+                data,
+                options,
+                Aside(self.ctx, self.check),
+                seed=self.ctx.seed,
+                checkpoints=folder,
+                identity=_identity(name, data, options),
+                plan=self.ctx.plan,
+                workload=self._workload(options),
+            )
         module.cpu().eval()
+
+    def refine(self, int8: Int8, name: str, seconds: float | None) -> Int8:
+        """Train a rounded network through its rounding; parameters as in :meth:`tune`."""
+        distil = DistilOptions(ROUNDED_TEMPERATURE, ROUNDED_WEIGHT)
+        options = replace(self._options(), learning_rate=ROUNDED_RATE, distil=distil)
+        graph = learnable(int8.graph).to(self.data.examples.device)
+        data, options = self._fitting(graph, self.data, options, seconds)
+        with self._checkpoints(name) as folder:
+            return train_int8(
+                int8, data, options, Aside(self.ctx, self.check), self._teacher(),
+                seed=self.ctx.seed, checkpoints=folder, identity=_identity(name, data, options),
+            )  # fmt: skip
+
+    def _teacher(self) -> nn.Module:
+        return copy.deepcopy(self.teacher).to(self.data.examples.device)
+
+    @contextlib.contextmanager
+    def _checkpoints(self, name: str) -> Iterator[CheckpointFolder]:
+        """Where a training that was stopped goes on; gone once it is over."""
+        folder = self.ctx.workdir / "search" / "training" / name.replace(" ", "_")
+        yield CheckpointFolder(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
     def _workload(self, options: TrainingOptions) -> str:
@@ -116,6 +140,10 @@ class Tuner:
         rows = rows.to(data.examples.device)
         targets = None if data.targets is None else data.targets[rows]
         return replace(data, examples=data.examples.part(rows), targets=targets), replace(options, epochs=1)
+
+
+def _identity(name: str, data: TrainingData, options: TrainingOptions) -> dict[str, Any]:
+    return {"name": name, "epochs": options.epochs, "examples": len(data.examples)}
 
 
 class Aside:

@@ -251,7 +251,7 @@ def _fitting(model: ModelRef, spec: ModelSpec, dataset: DatasetRef) -> Prepared:
 
 
 def _numbers(spec: ModelSpec) -> tuple[Numbers, ...]:
-    return ("dynamic", "int8", "int4") if spec.input_kind == "tokens" else ("int8", "int4")
+    return ("dynamic", "int8", "qat", "mixed", "int4") if spec.input_kind == "tokens" else ("int8", "qat", "mixed")
 
 
 def _prunes(spec: ModelSpec) -> bool:

@@ -167,6 +167,7 @@ def test_the_inspector_of_the_builder_shows_the_search(world: Place, open_page: 
     page.locator('.react-flow__node[data-id="search"] header').click()
     panel = page.locator(".inspector-result")
     panel.get_by_role("radio").nth(len(candidates) - 1).wait_for()
+    panel.locator(".figure-host").scroll_into_view_if_needed()
     panel.locator(".scatterlayer .trace .point").first.wait_for()
     width = panel.evaluate("one => [one.scrollWidth, one.clientWidth]")
     assert width[0] <= width[1], "the panel is too wide"

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from engine.artifacts import ArtifactStore, DatasetRef, ModelRef
+from engine.artifacts import ArtifactStore, DatasetRef, ModelRef, TextRef
 from engine.compress.macs import count
+from engine.datasets import open_texts
 from engine.datasets.texts import TOKENIZER
 from engine.learn.measure.validation import validate
 from engine.learn.state import TrainingData
@@ -21,7 +22,8 @@ from engine.runtime.examples import load
 from engine.runtime.measure import compare
 from engine.runtime.models import WEIGHTS, open_model, read_spec, save_model
 from engine.runtime.texts import tokenizer_of
-from engine.text.tokenizer import facts
+from engine.text.tokenizer import TextTokenizer, facts
+from engine.text.trim import trimmed
 
 TIMING_S = 1.5
 COMPARED = 256
@@ -30,16 +32,31 @@ ANSWERS = ("classification", "language_model", "masked_lm")
 CPU = torch.device("cpu")
 
 
-def reading_like(student: ModelRef, teacher: ModelRef, store: ArtifactStore) -> ModelRef:
+def reading_like(
+    student: ModelRef, teacher: ModelRef, store: ArtifactStore, seen: DatasetRef | None = None
+) -> ModelRef:
     """An untrained student that takes images or texts as its teacher does: its preprocessing, its tokenizer.
 
     A student that says already what it takes is given back as it is; so is one for tables, whose columns decide.
+
+    Parameters
+    ----------
+    seen
+        Texts: the student gets only those of the teacher's tokens that occur in them.
+
+    Raises
+    ------
+    UserError
+        When the teacher's tokenizer cannot be cut down.
     """
     ours, theirs = read_spec(student), read_spec(teacher)
     if ours.preprocessing or WEIGHTS in student.files or TOKENIZER in student.files:
         return student
     if theirs.input_kind == "tokens" and TOKENIZER in teacher.files:
-        return save_model(store, ours, files={TOKENIZER: teacher.path(TOKENIZER)})
+        content = teacher.read_bytes(TOKENIZER)
+        if isinstance(seen, TextRef):
+            content = trimmed(TextTokenizer(content), open_texts(seen).texts(slice(None))).content
+        return save_model(store, ours, files={TOKENIZER: content})
     if theirs.input_kind == "images":
         return save_model(store, ours.model_copy(update={"preprocessing": theirs.preprocessing}))
     return student

@@ -43,13 +43,11 @@ class Params(TrainingParams):
         "even distances",
         title="Start",
     )
-    reads: Literal["teacher", "data"] = param(
+    reads: Literal["teacher", "seen", "data"] = param(
         "teacher",
-        help="What an untrained student reads: what the teacher does (its normalisation, its tokens), or what the data "
-        "says",
+        help="What an untrained student reads: what the teacher does (its normalisation, its tokens); of its tokens "
+        "only those that occur in the data; or what the data says",
         title="Reads",
-        advanced=True,
-        group=_TEACHER,
     )
     hidden: float = param(
         0.0,
@@ -142,7 +140,9 @@ def run(
     >>> Params(temperature=2.0).strengths.temperature
     2.0
     """
-    learner = reading_like(student, teacher, ctx.store) if params.reads == "teacher" else student
+    learner = student
+    if params.reads != "data":
+        learner = reading_like(student, teacher, ctx.store, dataset if params.reads == "seen" else None)
     options = params.options(task=read_spec(teacher).task or "classification", distil=params.strengths)
     fitted = fit(learner, dataset, validation, options, ctx, params.wishes, params.left_open, teacher)
     with applied(ctx.plan.model_copy(update={"device": "cpu"}), ctx.seed):

@@ -31,6 +31,8 @@ class Distillation:
     examples
         The same examples as the teacher takes them, where it takes others than the student: another normalisation,
         size or tokenizer.
+    aligned
+        False: these differ in more than numbers; their tokens are not those of the student.
     convert
         Makes the student's kind of outputs of the teacher's: another order of classes, another scale of the target.
 
@@ -49,11 +51,12 @@ class Distillation:
         attention: float = DistilOptions.attention,
         *,
         examples: Examples | None = None,
+        aligned: bool = True,
         convert: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.teacher = teacher.eval()
         self.options = DistilOptions(temperature, weight, hidden, attention)
-        self.examples = examples
+        self.examples, self.aligned = examples, aligned
         self.answers: Tensor | None = None
         self._convert = convert
 

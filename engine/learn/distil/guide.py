@@ -106,7 +106,8 @@ class Guide:
         assert self._seen is not None
         real, teacher_real = (_real(x, pad) for x, pad in zip(self._seen, self._pads, strict=True))
         if self._hidden:
-            found = [hidden_difference(*self._both(pair), real, teacher_real) for pair in self._hidden]
+            aligned = self.distillation.aligned
+            found = [hidden_difference(*self._both(pair), real, teacher_real, aligned) for pair in self._hidden]
             total = total + options.hidden * torch.stack(found).mean()
         if self._maps:
             found = [map_difference(*self._images(pair)) for pair in self._maps]
@@ -170,7 +171,7 @@ def _pairs(student: nn.Module, distillation: Distillation) -> tuple[Pairs, Pairs
         return hidden, [], []
     ours, theirs = attention_projections(student), attention_projections(teacher)
     if ours and theirs:
-        if distillation.examples is not None:
+        if not distillation.aligned:
             raise UserError(
                 "Teacher and student read other tokens, so what they look at cannot be compared",
                 field="attention",

@@ -47,7 +47,11 @@ def softened(student_NK: Tensor, teacher_NK: Tensor, temperature: float) -> Tens
 
 
 def hidden_difference(
-    student: Tensor, teacher: Tensor, real: Tensor | None = None, teacher_real: Tensor | None = None
+    student: Tensor,
+    teacher: Tensor,
+    real: Tensor | None = None,
+    teacher_real: Tensor | None = None,
+    aligned: bool = True,
 ) -> Tensor:
     """How differently two layers see the same examples.
 
@@ -62,6 +66,8 @@ def hidden_difference(
         (B, D) and (B, E), (B, T, D) and (B, S, E), or (B, C, H, W) each.
     real, teacher_real
         bool (B, T), (B, S): which tokens are not padding; None: all.
+    aligned
+        False: the tokens of both are not the same, so only whole examples can be compared.
 
     Examples
     --------
@@ -71,6 +77,8 @@ def hidden_difference(
     (0.0, 0.0)
     """
     student, teacher = student.float(), teacher.float()
+    if not aligned and student.ndim == 3:
+        return _relative_error(_cosines(_pooled(student, real)), _cosines(_pooled(teacher, teacher_real)), None)
     if student.shape == teacher.shape:
         return _relative_error(student, teacher, None if student.ndim != 3 or real is None else real.unsqueeze(-1))
     if student.ndim == 3 and student.shape[:2] == teacher.shape[:2]:

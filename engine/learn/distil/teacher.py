@@ -6,25 +6,28 @@ the teacher needs its examples prepared in another way than the student.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
 
-from engine.artifacts import DatasetRef, ModelRef
+from engine.artifacts import DatasetRef, ModelRef, TextRef
+from engine.datasets import open_texts
 from engine.errors import UserError
 from engine.learn.distil.distillation import Distillation
 from engine.learn.distil.layers import hidden_layers, matched
 from engine.learn.options import TrainingOptions
 from engine.learn.prepare import Prepared
 from engine.models import find
-from engine.runtime.examples import load
+from engine.runtime.examples import Examples, load
 from engine.runtime.models import open_model
 from engine.runtime.modelspec import ModelSpec
 from engine.runtime.texts import tokenizer_of
+from engine.text.trim import rows_of
 
 NAMED = 5
+AT_ONCE = 4096
 
 
 def distillation_of(
@@ -53,8 +56,9 @@ def distillation_of(
     ours, theirs = student.spec, opened.spec
     convert = _conversion(ours, theirs, place)
     chosen = asdict(options.distil)
+    rows = _rows(teacher, dataset, student)
     if chosen.pop("start") == "teacher":
-        inherit(student.module, opened.module, ours.architecture, keeps_head=convert is not None)
+        inherit(student.module, opened.module, ours.architecture, keeps_head=convert is not None, rows=rows)
     shares = ours.preprocessing == theirs.preprocessing and ours.input == theirs.input
     if not shares and student.data.derive is not None:
         raise UserError(
@@ -62,10 +66,12 @@ def distillation_of(
             field="teacher",
             hint="Train both on texts that were cut into tokens by the same tokenizer.",
         )
+    examples = None if shares else load(dataset, theirs, place, tokenizer_of(teacher))
     found = Distillation(
         opened.module.to(place),
         **chosen,
-        examples=None if shares else load(dataset, theirs, place, tokenizer_of(teacher)),
+        examples=examples,
+        aligned=examples is None or not examples.is_text or _says_the_same(student.data.examples, examples, rows),
         convert=convert,
     )
     if _is_asked_the_same_again(student, options):
@@ -73,7 +79,14 @@ def distillation_of(
     return found
 
 
-def inherit(student: nn.Module, teacher: nn.Module, architecture: str, *, keeps_head: bool = False) -> int:
+def inherit(
+    student: nn.Module,
+    teacher: nn.Module,
+    architecture: str,
+    *,
+    keeps_head: bool = False,
+    rows: Sequence[int | None] | None = None,
+) -> int:
     """Copy the teacher's weights into the layers of a student that have the same shape.
 
     Layers are taken at even distances, the last one always (V. Sanh et al., "DistilBERT", 2019, section 2); where that
@@ -85,6 +98,9 @@ def inherit(student: nn.Module, teacher: nn.Module, architecture: str, *, keeps_
         Of the student.
     keeps_head
         True: the student's last layers stay as they are.
+    rows
+        For each word of the student its row among the teacher's words, where both have other ones: see
+        :func:`engine.text.trim.rows_of`. A word that the teacher does not have keeps its own row.
 
     Returns
     -------
@@ -114,7 +130,11 @@ def inherit(student: nn.Module, teacher: nn.Module, architecture: str, *, keeps_
         copied |= _layer(own, given, ours, theirs) or _layer(own, given, ours, ours)
     layers = tuple(f"{name}." for name in hidden_layers(student))
     rest = [name for name in own if not name.startswith(layers) and not (skipped and name.startswith(skipped))]
-    copied |= {name: given[name] for name in rest if name in given and given[name].shape == own[name].shape}
+    for name in rest:
+        if name in given and given[name].shape == own[name].shape:
+            copied[name] = given[name]
+        elif name in given and rows is not None and own[name].shape == (len(rows), *given[name].shape[1:]):
+            copied[name] = _words(own[name], given[name], rows)
     if not copied:
         raise UserError(
             "The student has no layer of the same shape as the teacher's",
@@ -123,6 +143,31 @@ def inherit(student: nn.Module, teacher: nn.Module, architecture: str, *, keeps_
         )
     student.load_state_dict({**own, **copied})
     return len(copied)
+
+
+def _words(own: Tensor, given: Tensor, rows: Sequence[int | None]) -> Tensor:
+    filled = own.clone()
+    known = [place for place, row in enumerate(rows) if row is not None]
+    filled[known] = given[[row for row in rows if row is not None]]
+    return filled
+
+
+def _rows(teacher: ModelRef, dataset: DatasetRef, student: Prepared) -> list[int | None] | None:
+    """Where the student's words stand among the teacher's; None where both have the same, or no words."""
+    theirs = tokenizer_of(teacher)
+    if theirs is None or not isinstance(dataset, TextRef):
+        return None
+    ours = student.tokenizer or open_texts(dataset).tokenizer
+    return None if ours.sha256 == theirs.sha256 else rows_of(ours, theirs)
+
+
+def _says_the_same(ours: Examples, theirs: Examples, rows: Sequence[int | None] | None) -> bool:
+    """True when both cut every text at the same places."""
+    if rows is None or ours.shape != theirs.shape:
+        return False
+    places = torch.tensor([-1 if row is None else row for row in rows], device=ours.device)
+    parts = torch.split(torch.arange(len(ours), device=ours.device), AT_ONCE)
+    return all(torch.equal(places[ours.batch(part)], theirs.batch(part)) for part in parts)
 
 
 def _layer(own: Mapping[str, Tensor], given: Mapping[str, Tensor], ours: str, theirs: str) -> dict[str, Tensor]:

@@ -165,6 +165,27 @@ def test_an_untrained_student_reads_what_its_teacher_reads_or_what_the_data_says
     assert caught.value.field == "attention"
 
 
+def test_a_student_with_all_layers_and_the_words_that_occur_starts_as_its_teacher(ctx: Recorder) -> None:
+    dataset = texts(ctx.store)
+    view = open_texts(dataset)
+    assert view.labels is not None
+    written = view.texts(slice(None))
+    large = train_tokenizer([*written, *FOREIGN], kind="wordpiece", size=300)
+    cut = padded(large, written, 12).tokens
+    known = {"task": "classification", "name": "places", "texts": written, "labels": view.labels, "classes": CLASSES}
+    own = write_texts(ctx.store, cut, large, **known)
+    teacher = taught(ctx, own, architecture="bert", **BERT)
+    student = save_model(ctx.store, ModelSpec(architecture="bert", config=BERT))
+    chosen = {"start": "teacher", "reads": "seen", "attention": 1.0, "hidden": 1.0}
+    made = distilled(ctx, teacher, student, own, epochs=1, learning_rate=1e-9, **chosen).model
+    assert int(read_spec(made).config["vocab_size"]) < large.size
+    ours, theirs = (Predictor.open(ref).predict(own).outputs for ref in (made, teacher))
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+FOREIGN = ["some other sentences bring many words which nobody writes among places", "another one does the same"] * 3
+
+
 def test_a_teacher_in_whole_numbers_teaches_too(ctx: Recorder) -> None:
     dataset = images(ctx.store)
     teacher = taught(ctx, dataset)

@@ -125,9 +125,10 @@ def resnet(name: str, options: argparse.Namespace) -> tuple[Model, dict[str, Any
             continue
         settings = {key: value for key, value in stage.items() if key != "side"}
         settings["epochs"] = _hurried(stage["epochs"], options)
+        some = _smaller(_enough(whole, stage["epochs"], options), stage["side"])
         model.train(
-            _smaller(whole, stage["side"]).augment(flip=True, crop=stage["side"] // 8), recipe="fast",
-            memory_format="channels_last", **_common(options), **settings,
+            some.augment(flip=True, crop=stage["side"] // 8), recipe="fast", memory_format="channels_last",
+            **_common(options), **settings,
         )  # fmt: skip
         model.save(kept)
     return model, {"stages": STAGES[name], "recipe": "fast", "augmentation": "flip, crop"}
@@ -142,6 +143,12 @@ def _common(options: argparse.Namespace) -> dict[str, Any]:
 
 def _hurried(epochs: int, options: argparse.Namespace) -> int:
     return max(1, round(epochs * options.share))
+
+
+def _enough(whole: Dataset, epochs: int, options: argparse.Namespace) -> Dataset:
+    """What to learn from: only a part of it where not even one epoch is wanted."""
+    share = epochs * options.share
+    return whole if share >= 1 else whole.train.split(test=1 - share, validation=0.0)
 
 
 def _smaller(whole: Dataset, side: int) -> Dataset:
@@ -163,7 +170,7 @@ def _smaller(whole: Dataset, side: int) -> Dataset:
 def minilm(options: argparse.Namespace) -> tuple[Model, dict[str, Any]]:
     from deepseek import Model
 
-    model = Model.load("minilm", num_classes=None)
+    model = Model.load("minilm")
     settings = {"epochs": _hurried(2, options), "batch_size": 32, "learning_rate": 2e-4}
     model.train(
         choosing("minilm"),
@@ -182,7 +189,7 @@ def lm(options: argparse.Namespace) -> tuple[Model, dict[str, Any]]:
     shape = {"hidden_size": 288, "layers": 4, "heads": 6}
     settings = {"epochs": _hurried(3, options), "batch_size": 16, "learning_rate": 2e-3}
     model = Model.create("transformer_lm", **shape)
-    model.train(choosing("lm"), **_common(options), **settings)
+    model.train(_enough(choosing("lm"), 3, options), **_common(options), **settings)
     return model, {**shape, **settings}
 
 
@@ -225,7 +232,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--precision", default="plan", help="bf16, fp32, ...; by default as a run chooses it")
     parser.add_argument(
-        "--share", type=float, default=1.0, help="of the epochs, for a machine with less time; stands in the file"
+        "--share", type=float, default=1.0, help="of the training, for a machine with less time; stands in the file"
     )
     parser.add_argument("--list", action="store_true", help="say what is there")
     parser.add_argument("--quiet", dest="show", action="store_false", help="no progress")

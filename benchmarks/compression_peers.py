@@ -19,32 +19,12 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-BATCH = 64
+from benchmarks.compression_tools import TOOLS, Contestant
+
 WARM_UP = 2
-Call = Callable[[np.ndarray], np.ndarray]
-
-
-class Contestant:
-    """What was made, ready to be called.
-
-    Parameters
-    ----------
-    call
-        Inputs (B, ...) to outputs (B, ...).
-    size_bytes
-        Of what has to be shipped.
-    batch
-        Inputs at once where only answers count.
-    """
-
-    def __init__(self, call: Call, size_bytes: int, batch: int = BATCH, **more: Any) -> None:
-        self.call, self.size_bytes, self.batch, self.more = call, size_bytes, batch, more
 
 
 def time_calls(made: Contestant, inputs: np.ndarray, batch: int, calls: int) -> list[float]:
@@ -84,8 +64,6 @@ def _losses(logits: np.ndarray, tokens: np.ndarray) -> np.ndarray:
 
 
 def serve(tool: str) -> None:
-    from benchmarks.compression_tools import TOOLS
-
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     sys.stdout = sys.stderr
@@ -114,5 +92,4 @@ def serve(tool: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parents[1]))
     serve(sys.argv[1])

@@ -123,6 +123,55 @@ def _accuracy(module: Any, x: Tensor, y: Tensor) -> float:
     return float(torch.cat([module(part).argmax(1) for part in x.split(256)]).eq(y).float().mean())
 
 
+def edge(options: argparse.Namespace) -> dict[str, Any]:
+    """MiniLM's classifier to a small BERT with words of its own, to INT8, to a folder for another machine."""
+    from benchmarks.compression_subject import place
+
+    kept = place() / "edge.json"
+    if kept.exists() and not options.fresh:
+        found: dict[str, Any] = json.loads(kept.read_text())
+    else:
+        found = _edge(options, place())
+        kept.write_text(json.dumps(found, indent=1))
+    drop = 100 * (found["teacher"] - found["edge"])
+    print(
+        f"\nedge: teacher {found['teacher_bytes'] / 1e6:.1f} MB, {100 * found['teacher']:.2f} %; student "
+        f"{100 * found['student']:.2f} %; INT8 package {found['edge_bytes'] / 1e6:.2f} MB, {100 * found['edge']:.2f} "
+        f"%\n"
+        f"  {found['teacher_bytes'] / found['edge_bytes']:.0f}x smaller, drop {drop:+.2f} points on "
+        f"{found['tests']} test sentences ({found['seconds']:.0f} s)",
+        flush=True,
+    )
+    return {**found, "times_smaller": found["teacher_bytes"] / found["edge_bytes"], "drop_points": drop}
+
+
+def _edge(options: argparse.Namespace, place: Path) -> dict[str, Any]:
+    from deepseek import Distiller, Model, Quantizer, blocks, pipeline
+
+    started = time.perf_counter()
+    teacher, about = models.load("minilm")
+    examples, data = models.choosing("minilm"), models.data("minilm")
+    distiller = Distiller(teacher, Model.create("bert", size="tiny"))
+    small = distiller.train(
+        examples, validation=examples, show=False, epochs=options.epochs, batch_size=64, learning_rate=2e-3
+    )
+    rounded = Quantizer(small, method="dynamic").optimize(examples, show=False)
+    judged = {
+        name: model.evaluate(data, show=False)["accuracy"] for name, model in (("student", small), ("edge", rounded))
+    }
+    made = pipeline.step(
+        "edge", "export.edge", {"name": "classifier"}, model=rounded._output, dataset=examples.test._output
+    )
+    package = blocks.make(made, seed=models.SEED)["file"]
+    (place / "edge.zip").write_bytes(package.path("content").read_bytes())
+    return {
+        **judged, "teacher": about["test"]["accuracy"], "tests": int(about["test"]["count"]),
+        "teacher_bytes": (models.folder() / "minilm.zip").stat().st_size,
+        "edge_bytes": (place / "edge.zip").stat().st_size, "settings": {"size": "tiny", "epochs": options.epochs},
+        "seconds": time.perf_counter() - started,
+    }  # fmt: skip
+
+
 def first_run(options: argparse.Namespace) -> dict[str, Any]:
     """The template with the search that has the shortest budget, as a newcomer runs it."""
     from deepseek import local

@@ -14,9 +14,26 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.compression_peers import Contestant
-
+BATCH = 64
+Call = Callable[[np.ndarray], np.ndarray]
 Job = dict[str, Any]
+
+
+class Contestant:
+    """What was made, ready to be called.
+
+    Parameters
+    ----------
+    call
+        Inputs (B, ...) to outputs (B, ...).
+    size_bytes
+        Of what has to be shipped.
+    batch
+        Inputs at once where only answers count.
+    """
+
+    def __init__(self, call: Call, size_bytes: int, batch: int = BATCH, **more: Any) -> None:
+        self.call, self.size_bytes, self.batch, self.more = call, size_bytes, batch, more
 
 
 def network(job: Job) -> Any:
@@ -76,7 +93,7 @@ def eager(job: Job) -> Contestant:
 
 
 def ours(job: Job) -> Contestant:
-    """A bundle of ours, opened and asked as a prediction does."""
+    """A bundle of ours, opened as a prediction opens it; files are asked with arrays, as those of peers are."""
     import torch
 
     from engine.artifacts import ArtifactStore
@@ -86,7 +103,9 @@ def ours(job: Job) -> Contestant:
     torch.set_num_threads(job["threads"])
     bundle = Path(job["settings"]["bundle"])
     opened = open_model(load_bundle(bundle, ArtifactStore(Path(job["folder"]) / "store")))
-    return Contestant(tensors(opened.module), bundle.stat().st_size, variants=sorted(opened.spec.variants))
+    opened_file = getattr(opened.module, "session", None)
+    call = tensors(opened.module) if opened_file is None else opened_file.run
+    return Contestant(call, bundle.stat().st_size, variants=sorted(opened.spec.variants))
 
 
 def onnx_fp32(job: Job) -> Contestant:

@@ -21,6 +21,7 @@ const PAIRS: readonly [Measure, before: string, after: string][] = [
   ["size_bytes", "size_before_bytes", "size_after_bytes"],
   ["size_bytes", "size_before", "size_after"],
   ["accuracy", "accuracy_before", "accuracy_after"],
+  ["perplexity", "perplexity_before", "perplexity_after"],
   ["params", "params_before", "params_after"],
   ["params", "parameters_before", "parameters_after"],
   ["macs", "macs_before", "macs_after"],

@@ -7,8 +7,8 @@
 import type { Decision } from "../lib/decisions";
 import type { Json } from "../lib/types";
 
-/** What a candidate is measured by; all but the two shares are better when they are lower. */
-export const MEASURES = ["latency_ms", "size_bytes", "accuracy", "agreement", "params", "macs"] as const;
+/** What a candidate is measured by; all but accuracy and agreement are better when they are lower. */
+export const MEASURES = ["latency_ms", "size_bytes", "accuracy", "agreement", "perplexity", "params", "macs"] as const;
 export type Measure = (typeof MEASURES)[number];
 
 export const higherIsBetter = (measure: Measure): boolean => measure === "accuracy" || measure === "agreement";

@@ -78,6 +78,7 @@ describe("a search read from its decisions", () => {
       size_bytes: null,
       accuracy: null,
       agreement: null,
+      perplexity: null,
       params: null,
       macs: null,
     });
@@ -219,6 +220,7 @@ describe("before and after", () => {
     expect(rowsOfReport({ size_before: 8, size_after: 2, size_before_bytes: 80, size_after_bytes: 20 })).toEqual([
       { measure: "size_bytes", before: 80, after: 20 },
     ]);
+    expect(rowsOfReport({ perplexity_before: 8, perplexity_after: 8.1 })).toHaveLength(1);
     expect(rowsOfReport({ accuracy: 0.9 })).toEqual([]);
   });
 

@@ -14,6 +14,8 @@ export function measureLabel(measure: Measure): string {
       return t("Accuracy");
     case "agreement":
       return t("Agreement");
+    case "perplexity":
+      return t("Perplexity");
     case "params":
       return t("Parameters");
     case "macs":
@@ -36,6 +38,8 @@ export function measureText(measure: Measure, value: number | null): string {
     case "accuracy":
     case "agreement":
       return formatPercent(value, 2);
+    case "perplexity":
+      return formatNumber(value, 4);
     default:
       return compact(value);
   }

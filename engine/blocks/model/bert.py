@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from engine.errors import UserError
 from engine.models.bert import SIZES
 from engine.runtime.pretrained import Outputs, make_bert
 from engine.spec import BlockParams, RunContext, block, param
@@ -36,6 +37,15 @@ class Params(BlockParams):
         title="Pooling",
         advanced=True,
     )
+    layers: int | None = param(
+        None, ge=1, le=128, help="Number of layers; empty: as the size has it", title="Layers", advanced=True
+    )
+    hidden_size: int | None = param(
+        None, ge=8, le=16_384, help="Width of each layer; empty: as the size has it", title="Width", advanced=True
+    )
+    heads: int | None = param(
+        None, ge=1, le=128, help="Heads of attention; empty: as the size has it", title="Heads", advanced=True
+    )
     dropout: float = param(
         0.1, ge=0, lt=1, help="Share of numbers dropped in each layer while training", title="Dropout"
     )
@@ -48,7 +58,8 @@ def run(params: Params, *, ctx: RunContext) -> Outputs:
     Raises
     ------
     UserError
-        When weights do not fit, or public weights are not here and cannot be fetched.
+        When weights do not fit, or public weights are not here and cannot be fetched; or a width cannot be cut into
+        heads.
 
     Notes
     -----
@@ -62,6 +73,24 @@ def run(params: Params, *, ctx: RunContext) -> Outputs:
     'auto'
     """
     pooling = {} if params.pooling == "auto" else {"pooling": params.pooling}
-    shape = SIZES[params.size] if params.weights in ("none", "file") else {}
+    shape = _shape(params) if params.weights in ("none", "file") else {}
     config = {**shape, "dropout": params.dropout}
     return Outputs(make_bert(ctx, params.weights, params.path, config, pooling))
+
+
+def _shape(params: Params) -> dict[str, int]:
+    """The size, but for what was chosen."""
+    shape = dict(SIZES[params.size])
+    if params.hidden_size is not None:
+        shape |= {"hidden_size": params.hidden_size, "intermediate_size": 4 * params.hidden_size}
+    shape["layers"] = params.layers or shape["layers"]
+    shape["heads"] = params.heads or shape["heads"]
+    if shape["hidden_size"] % shape["heads"]:
+        raise UserError(
+            "A width of {width} cannot be cut into {heads} heads",
+            field="heads",
+            hint="Choose heads that divide the width.",
+            width=shape["hidden_size"],
+            heads=shape["heads"],
+        )
+    return shape

@@ -28,6 +28,7 @@ from engine.text.trim import rows_of
 
 NAMED = 5
 AT_ONCE = 4096
+POSITIONS = "position_embeddings.weight"
 
 
 def distillation_of(
@@ -135,6 +136,8 @@ def inherit(
             copied[name] = given[name]
         elif name in given and rows is not None and own[name].shape == (len(rows), *given[name].shape[1:]):
             copied[name] = _words(own[name], given[name], rows)
+        elif name in given and name.endswith(POSITIONS) and len(own[name]) < len(given[name]):
+            copied[name] = given[name][: len(own[name])]  # shorter texts have fewer places
     if not copied:
         raise UserError(
             "The student has no layer of the same shape as the teacher's",

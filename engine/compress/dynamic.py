@@ -9,7 +9,7 @@ The kernels are the runtime's.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,15 +20,14 @@ from torch.nn import functional
 from engine.compress.dynamic_layers import DynamicLinear, round_by_itself
 from engine.compress.int4 import RoundedLayer, grouped, observed, replaced, report, solve_layer
 from engine.compress.int4_solve import Solved, carried
-from engine.compress.int4_watch import Seen
 from engine.compress.rounding import WEIGHTS, symmetric_scale
 from engine.compress.sensitivity import relative_error
 
 EXAMPLES = 32
 MOST_INPUT_ERROR = 2e-3
 """Squared error of a layer's products from rounding its inputs with one range, relative to their size."""
-MOST_TABLE_ERROR = 0.02
-"""How far the outputs may move, relative to their spread, for a table to get 4 bits."""
+MOST_TABLE_ERROR = 1.5
+"""How far the outputs may move with tables of 4 bits, as a multiple of how far they move with tables of 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -105,25 +104,23 @@ def quantize_dynamic(
     x = batches[0][:EXAMPLES]
     hard = _hard_inputs(module, x, seen) if blocks else frozenset()
     made: dict[str, Made] = {}
+    narrow: dict[str, Made] = {}
     for name, one in seen.items():
         check()
         layer = module.get_submodule(name)
         if isinstance(layer, nn.Embedding):
-            if tables != "float":
-                made[name] = _table(module, name, one, x, tables, check)
+            if tables in ("8", "measured"):
+                made[name] = solve_layer(module, name, one, bits=8, check=check)
+            if tables in ("4", "measured"):
+                narrow[name] = solve_layer(module, name, one, bits=4, check=check)
         elif name in hard:
             made[name] = solve_layer(module, name, one, bits=8, check=check)
         else:
             assert isinstance(layer, nn.Linear)
             made[name] = _whole(layer, one.moments, compensate, check)
-
-    def make(name: str, layer: nn.Linear | nn.Embedding) -> nn.Module:
-        found = made[name]
-        if isinstance(found, Solved):
-            return grouped(layer, found.groups)
-        return DynamicLinear(found.codes, found.scale, layer.bias if isinstance(layer, nn.Linear) else None)
-
-    copied, left = replaced(module, made, make)
+    if tables == "4" or (tables == "measured" and narrow and _bears(module, x, made, {**made, **narrow})):
+        made |= narrow
+    copied, left = _assembled(module, made)
     layers = {name: report(found) if isinstance(found, Solved) else _report(found) for name, found in made.items()}
     return Dynamic(copied, layers, tuple(name for name in made if name in hard), left)
 
@@ -163,17 +160,22 @@ def _whole(layer: nn.Linear, moments: Tensor | None, compensate: bool, check: Ca
     return _Whole(codes.to(torch.int8), scale, float(((wrong @ full) * wrong).sum()) / max(total, 1e-30))
 
 
-def _table(module: nn.Module, name: str, seen: Seen, x: Tensor, tables: str, check: Callable[[], None]) -> Solved:
-    """A table in 4 bits, or in 8 where that moves the outputs too far."""
-    if tables != "8":
-        narrow = solve_layer(module, name, seen, bits=4, check=check)
-        if tables == "4":
-            return narrow
-        alone, _ = replaced(module, [name], lambda _, layer: grouped(layer, narrow.groups))
-        with torch.no_grad():
-            if relative_error(alone(x), module.eval()(x)) <= MOST_TABLE_ERROR:
-                return narrow
-    return solve_layer(module, name, seen, bits=8, check=check)
+def _assembled(module: nn.Module, made: Mapping[str, Made]) -> tuple[nn.Module, tuple[str, ...]]:
+    def make(name: str, layer: nn.Linear | nn.Embedding) -> nn.Module:
+        found = made[name]
+        if isinstance(found, Solved):
+            return grouped(layer, found.groups)
+        return DynamicLinear(found.codes, found.scale, layer.bias if isinstance(layer, nn.Linear) else None)
+
+    return replaced(module, made, make)
+
+
+def _bears(module: nn.Module, x: Tensor, wide: Mapping[str, Made], narrow: Mapping[str, Made]) -> bool:
+    """True when tables of 4 bits move the outputs by little more than everything else does."""
+    with torch.no_grad():
+        true = replaced(module, (), lambda _, layer: layer)[0](x)
+        least = relative_error(_assembled(module, wide)[0](x), true)
+        return relative_error(_assembled(module, narrow)[0](x), true) <= MOST_TABLE_ERROR * least
 
 
 def _hard_inputs(module: nn.Module, x: Tensor, names: Collection[str]) -> frozenset[str]:

@@ -18,6 +18,7 @@ from engine.compress.int4_groups import Groups, from_groups
 SHARES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65)
 DAMPING = 0.01
 BLOCK = 128
+ROWS = 2048
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,14 @@ def group_scales(
     tuple
         float32 (N, G), and uint8 (N, G).
     """
+    # Some rows at a time, which stay in the cache: a table of words has tens of thousands.
+    parts = [_group_scales(rows, importance, bits, group, shares) for rows in weight.split(ROWS)]
+    return torch.cat([scale for scale, _ in parts]), torch.cat([zero for _, zero in parts])
+
+
+def _group_scales(
+    weight: Tensor, importance: Tensor, bits: int, group: int, shares: tuple[float, ...]
+) -> tuple[Tensor, Tensor]:
     top = 2**bits - 1
     missing = -weight.shape[1] % group
     blocks_NGg = functional.pad(weight, (0, missing)).reshape(len(weight), -1, group)
@@ -127,9 +136,9 @@ def group_scales(
         step = (high - low) * share / top
         step = torch.where(step > 0, step, torch.ones_like(step))
         start = (-low * share / step).round().clamp(0, top)
-        rounded = (blocks_NGg / step[..., None]).round().add_(start[..., None]).clamp_(0, top)
+        rounded = (blocks_NGg / step[..., None]).round_().add_(start[..., None]).clamp_(0, top)
         rounded = rounded.sub_(start[..., None]).mul_(step[..., None])
-        error = ((rounded - blocks_NGg).square() * weights_1Gg).sum(2)
+        error = (rounded.sub_(blocks_NGg).square_() * weights_1Gg).sum(2)
         better = error < best
         best = torch.where(better, error, best)
         scale, zero = torch.where(better, step, scale), torch.where(better, start, zero)
@@ -233,24 +242,30 @@ def _inverse_root(moments: Tensor) -> Tensor:
 
 def _refitted(weight: Tensor, moments: Tensor, groups: Groups) -> Tensor:
     """The scales that err least for given whole numbers: for each row a small system of equations."""
-    rows, columns = weight.shape
     count = groups.scale.shape[1]
-    missing = count * groups.group - columns
-    steps = groups.codes.float() - groups.zero.repeat_interleave(groups.group, 1)[:, :columns].float()
-    steps_NGg = functional.pad(steps, (0, missing)).reshape(rows, count, groups.group)
+    missing = count * groups.group - weight.shape[1]
     wide = functional.pad(moments, (0, missing, 0, missing)).reshape(count, groups.group, count, groups.group)
-    target_NGg = functional.pad(weight @ moments, (0, missing)).reshape(rows, count, groups.group)
-    right_NG = (target_NGg * steps_NGg).sum(2)
+    parts = zip(
+        weight.split(ROWS), groups.codes.split(ROWS), groups.zero.split(ROWS), groups.scale.split(ROWS), strict=True
+    )
+    return torch.cat([_refitted_rows(rows @ moments, wide, *held) for rows, *held in parts])
+
+
+def _refitted_rows(target: Tensor, wide: Tensor, codes: Tensor, zero: Tensor, scale: Tensor) -> Tensor:
+    rows, columns = codes.shape
+    count, group = wide.shape[:2]
+    missing = count * group - columns
+    steps = codes.float() - zero.repeat_interleave(group, 1)[:, :columns].float()
+    steps_NGg = functional.pad(steps, (0, missing)).reshape(rows, count, group)
+    right_NG = (functional.pad(target, (0, missing)).reshape(rows, count, group) * steps_NGg).sum(2)
     system_NGG = torch.empty(rows, count, count)
     for one in range(count):
-        # (N, g) x (g, G, g) -> (N, G, g), then with the steps of the other groups.
-        through = torch.einsum("ng,ghk->nhk", steps_NGg[:, one], wide[one])
+        through = (steps_NGg[:, one] @ wide[one].reshape(group, -1)).reshape(rows, count, group)
         system_NGG[:, one] = (through * steps_NGg).sum(2)
-    diagonal = system_NGG.diagonal(dim1=1, dim2=2)
-    ridge = 1e-4 * diagonal.mean(1).clamp(min=1e-12)
     # Towards the scales that are there, so that a group that was hardly seen keeps its own.
-    system_NGG = system_NGG + torch.diag_embed(ridge[:, None].expand(-1, count))
-    right_NG = right_NG + ridge[:, None] * groups.scale
-    fitted = torch.linalg.solve(system_NGG, right_NG)
-    is_sane = torch.isfinite(fitted) & (fitted > 0.5 * groups.scale) & (fitted < 2 * groups.scale)
-    return torch.where(is_sane.all(1, keepdim=True), fitted, groups.scale)
+    ridge_N1 = 1e-4 * system_NGG.diagonal(dim1=1, dim2=2).mean(1, keepdim=True).clamp(min=1e-12)
+    system_NGG += torch.diag_embed(ridge_N1.expand(-1, count))
+    fitted = torch.linalg.solve(system_NGG, right_NG + ridge_N1 * scale)
+    is_sane = torch.isfinite(fitted) & (fitted > 0.5 * scale) & (fitted < 2 * scale)
+    found: Tensor = torch.where(is_sane.all(1, keepdim=True), fitted, scale)
+    return found

@@ -125,6 +125,7 @@ def bert_large(options: argparse.Namespace) -> dict[str, Any]:
 
 def _parts() -> dict[str, Callable[[argparse.Namespace], dict[str, Any]]]:
     from benchmarks import compression_small as small
+    from benchmarks.compression_ablation import ablation
 
     return {
         "resnet18": lambda options: images("resnet18", options),
@@ -136,7 +137,7 @@ def _parts() -> dict[str, Callable[[argparse.Namespace], dict[str, Any]]]:
         "edge": small.edge,
         "first_run": small.first_run,
         "bert_large": bert_large,
-        "ablation": small.ablation,
+        "ablation": ablation,
     }
 
 

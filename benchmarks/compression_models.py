@@ -39,11 +39,13 @@ BLOCK_TOKENS = 128
 LIBRARY_MB = 2.5
 STAGES = {
     "resnet18": [
-        {"side": 16, "epochs": 6, "learning_rate": 0.2, "batch_size": 256},
-        {"side": 32, "epochs": 3, "learning_rate": 0.1, "batch_size": 256},
+        {"side": 16, "epochs": 6, "learning_rate": 0.05, "batch_size": 128},
+        {"side": 32, "epochs": 3, "learning_rate": 0.03, "batch_size": 128},
     ],
-    "resnet50": [{"side": 32, "epochs": 3, "learning_rate": 0.2, "batch_size": 256}],
+    "resnet50": [{"side": 32, "epochs": 3, "learning_rate": 0.05, "batch_size": 128}],
 }
+
+SGD = {"optimizer": "sgd", "schedule": "one_cycle", "warm_up": 0.2, "weight_decay": 5e-4, "label_smoothing": 0.1}
 
 
 def folder() -> Path:
@@ -127,11 +129,14 @@ def resnet(name: str, options: argparse.Namespace) -> tuple[Model, dict[str, Any
         settings["epochs"] = _hurried(stage["epochs"], options)
         some = _smaller(_enough(whole, stage["epochs"], options), stage["side"])
         model.train(
-            some.augment(flip=True, crop=stage["side"] // 8), recipe="fast", memory_format="channels_last",
-            **_common(options), **settings,
+            some.augment(flip=True, crop=stage["side"] // 8), memory_format="channels_last", **SGD, **_common(options),
+            **settings,
         )  # fmt: skip
         model.save(kept)
-    return model, {"stages": STAGES[name], "recipe": "fast", "augmentation": "flip, crop"}
+        about = {**stage, **settings, "images": len(some.train), "share": options.share}
+        kept.with_suffix(".json").write_text(json.dumps(about))
+    stages = [json.loads((folder() / f"{name}.stage{n}.json").read_text()) for n in range(len(STAGES[name]))]
+    return model, {"stages": stages, **SGD, "augmentation": "flip, crop"}
 
 
 def _common(options: argparse.Namespace) -> dict[str, Any]:

@@ -22,7 +22,8 @@ import traceback
 
 import numpy as np
 
-from benchmarks.compression_tools import TOOLS, Contestant
+from benchmarks.compression_contestant import Contestant
+from benchmarks.compression_tools import TOOLS
 
 WARM_UP = 2
 

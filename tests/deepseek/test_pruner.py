@@ -12,7 +12,7 @@ from deepseek.pruner import Pruner
 
 def test_a_pruned_model_is_half_the_size_about_as_right_and_goes_on(sdk, one_cpu, tmp_path: Path) -> None:
     dataset = Dataset.load("digits")
-    model = Model.create("convnet", widths=[16, 32])
+    model = Model.create("convnet", widths=[32, 64])
     model.train(dataset, epochs=8, show=False)
     before = model.evaluate(dataset, show=False)["accuracy"]
 

@@ -24,16 +24,19 @@ REACHED = {
     "08-language-models": ("evaluate_experts.token_accuracy", 0.3),
     "09-ddp-two-processes": ("evaluate.accuracy", 0.94),
     "10-compress-search": ("evaluate.accuracy", 0.5),
+    "11-distilled-text-classifier": ("evaluate.accuracy", 0.8),
     "12-quantize": ("evaluate.accuracy", 0.95),
     "13-smaller-and-faster": ("evaluate.accuracy", 0.8),
+    "14-bert-large-to-base": ("evaluate.accuracy", 0.1),
 }
 #: They train for longer than a unit test may.
-LONG = {"07-text-classification", "08-language-models"}
+LONG = {"07-text-classification", "08-language-models", "11-distilled-text-classifier", "14-bert-large-to-base"}
 #: What an example is run with here, where it would take long; its script takes the same.
 SMALL = {
     "06-cifar10-fast": {"data.path": "", "model.widths": [8, 16], "train.epochs": 4},
     "10-compress-search": {"data.path": "", "model.widths": [8, 16], "train.epochs": 4, "compress.candidates": 1},
     "13-smaller-and-faster": {"train.epochs": 2, "compress.budget_s": 5},
+    "14-bert-large-to-base": {"model.weights": "none", "student.weights": "none"},
 }
 FOLDERS = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
 

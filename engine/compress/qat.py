@@ -20,6 +20,7 @@ from engine.compress.int8 import Int8
 from engine.compress.rounding import Rounded, round_trip
 from engine.learn.checkpoints.checkpoint import CheckpointFolder
 from engine.learn.distil import Distillation
+from engine.learn.distil.teacher import asks_the_same
 from engine.learn.loop import train
 from engine.learn.options import TrainingOptions
 from engine.learn.state import TrainingData
@@ -70,7 +71,10 @@ def train_int8(
     graph = learnable(int8.graph).to(data.examples.device)
     if teacher is not None:
         distil = options.distil
-        data = replace(data, distillation=Distillation(teacher, distil.temperature, distil.weight))
+        guide = Distillation(teacher, distil.temperature, distil.weight)
+        if asks_the_same(data, options):
+            guide.remember(data.examples, lambda done, total: ctx.check_cancelled())
+        data = replace(data, distillation=guide)
     plan = ctx.plan.model_copy(update={"precision": PRECISION})
     train(
         graph, data, options, ctx,

@@ -19,6 +19,7 @@ from engine.learn.distil.distillation import Distillation
 from engine.learn.distil.layers import hidden_layers, matched
 from engine.learn.options import TrainingOptions
 from engine.learn.prepare import Prepared
+from engine.learn.state import TrainingData
 from engine.models import find
 from engine.runtime.examples import Examples, load
 from engine.runtime.models import open_model
@@ -75,7 +76,7 @@ def distillation_of(
         aligned=examples is None or not examples.is_text or _says_the_same(student.data.examples, examples, rows),
         convert=convert,
     )
-    if _is_asked_the_same_again(student, options):
+    if asks_the_same(student.data, options):
         found.remember(student.data.examples, tell)
     return found
 
@@ -181,10 +182,10 @@ def _layer(own: Mapping[str, Tensor], given: Mapping[str, Tensor], ours: str, th
     return {name: given[other] for name, other in names.items()}
 
 
-def _is_asked_the_same_again(student: Prepared, options: TrainingOptions) -> bool:
-    """True when every epoch asks the teacher what it was asked before."""
+def asks_the_same(data: TrainingData, options: TrainingOptions) -> bool:
+    """True when every epoch, of several, asks a teacher what it was asked before: then it may remember."""
     mixes = options.mixup > 0 or options.cutmix > 0
-    return student.data.augment is None and student.data.derive is None and not mixes
+    return options.epochs > 1 and data.augment is None and data.derive is None and not mixes
 
 
 def _conversion(ours: ModelSpec, theirs: ModelSpec, place: torch.device) -> Callable[[Tensor], Tensor] | None:

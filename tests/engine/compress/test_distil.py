@@ -186,6 +186,7 @@ def test_a_student_with_all_layers_and_the_words_that_occur_starts_as_its_teache
 FOREIGN = ["some other sentences bring many words which nobody writes among places", "another one does the same"] * 3
 
 
+@pytest.mark.slow
 def test_a_teacher_in_whole_numbers_teaches_too(ctx: Recorder) -> None:
     dataset = images(ctx.store)
     teacher = taught(ctx, dataset)

@@ -70,7 +70,7 @@ class Digits:
         optimizer = torch.optim.AdamW(module.train().parameters())
         for epoch in range(EPOCHS):
             optimizer.param_groups[0]["lr"] = 3e-3 * (1 - epoch / EPOCHS)
-            for rows in torch.randperm(LEARN).split(64):
+            for rows in torch.split(torch.randperm(LEARN), 64):
                 optimizer.zero_grad()
                 nn.functional.cross_entropy(module(self.x[rows]), self.y[rows]).backward()
                 optimizer.step()
@@ -78,7 +78,7 @@ class Digits:
 
     def examples(self) -> list[tuple[Tensor, Tensor]]:
         """What ranks and mends."""
-        return [(self.x[rows], self.y[rows]) for rows in torch.arange(RANK).split(32)]
+        return [(self.x[rows], self.y[rows]) for rows in torch.split(torch.arange(RANK), 32)]
 
 
 def main() -> None:

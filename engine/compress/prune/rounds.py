@@ -200,7 +200,7 @@ class _Rounds:
     def _examples(self, ready: Prepared) -> list[tuple[Tensor, Tensor]]:
         data = ready.other(self.dataset, CPU)
         rows = torch.randperm(len(data.examples))[: self.wanted.examples]
-        return [data.batch(part) for part in torch.split(rows, BATCH)]
+        return [data.batch(part) for part in torch.split(rows, min(BATCH, data.examples.batch_size))]
 
     def _loses_too_much(self, found: ModelRef, number: int) -> bool:
         if "accuracy" not in self.before:

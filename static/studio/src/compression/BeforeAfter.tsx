@@ -1,6 +1,6 @@
 /** Before and after side by side, with the change in the words of the trade. */
 import { t } from "../i18n";
-import { type BeforeAfterRow, toneOf } from "./beforeAfter";
+import { type BeforeAfterRow, toneOf } from "./comparison";
 import styles from "./compression.module.css";
 import { changeText, measureLabel, measureText } from "./words";
 

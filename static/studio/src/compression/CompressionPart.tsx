@@ -4,21 +4,19 @@
  * Shown on the run page and, narrow, in the inspector of the builder. Reads the outputs of one block of a run.
  */
 import { useMemo } from "react";
-import { PlotlyFigure } from "../charts/PlotlyFigure";
-import { color, useThemeGeneration } from "../charts/theme";
 import { t } from "../i18n";
 import type { Decision } from "../lib/decisions";
 import { useLoad } from "../lib/live";
 import type { BlockRun } from "../lib/runTypes";
-import type { Json, PlotlyFigureJson } from "../lib/types";
+import type { Json } from "../lib/types";
 import { artifactFile } from "../lib/urls";
-import { ErrorState, LoadingState } from "../ui";
+import { ErrorState } from "../ui";
 import { BeforeAfter } from "./BeforeAfter";
-import { rowsOfReport } from "./beforeAfter";
 import { searchOfDecisions, searchOfFront } from "./candidates";
+import { rowsOfReport } from "./comparison";
 import styles from "./compression.module.css";
 import { SearchView } from "./SearchView";
-import { heightOf, sensitivityFigure } from "./sensitivity";
+import { Sensitivity } from "./Sensitivity";
 
 export interface CompressionPartProps {
   block: string;
@@ -80,33 +78,12 @@ export function CompressionPart(props: CompressionPartProps) {
           <BeforeAfter rows={reportOf(state)} />
         </div>
       )}
-      {sensitivity && <Sensitivity workspaceId={workspaceId} digest={sensitivity.digest} narrow={narrow} />}
+      {sensitivity && (
+        <section aria-label={t("Sensitivity of the layers")}>
+          <h3>{t("Sensitivity of the layers")}</h3>
+          <Sensitivity workspaceId={workspaceId} digest={sensitivity.digest} narrow={narrow} />
+        </section>
+      )}
     </div>
-  );
-}
-
-interface SensitivityProps {
-  workspaceId: string;
-  digest: string;
-  narrow?: boolean;
-}
-
-/** The heat map: a row a layer, a column a width in bits. */
-function Sensitivity({ workspaceId, digest, narrow }: SensitivityProps) {
-  const { data, error, reload } = useLoad<PlotlyFigureJson>(artifactFile(workspaceId, digest, "figure.json"));
-  const theme = useThemeGeneration();
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new theme needs new colours
-  const figure = useMemo(() => data && sensitivityFigure(data, color("--text")), [data, theme]);
-  if (error) {
-    return <ErrorState compact error={error} retry={reload} />;
-  }
-  if (!figure) {
-    return <LoadingState compact />;
-  }
-  return (
-    <section aria-label={t("Sensitivity of the layers")}>
-      <h3>{t("Sensitivity of the layers")}</h3>
-      <PlotlyFigure figure={figure} label={t("Sensitivity of the layers")} height={heightOf(figure, narrow)} />
-    </section>
   );
 }

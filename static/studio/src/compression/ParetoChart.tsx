@@ -93,6 +93,21 @@ export function ParetoChart({ search, label, selected, onSelect, narrow }: Paret
         height={narrow ? 260 : 380}
         onPoint={({ customdata }) => typeof customdata === "string" && onSelect(customdata)}
       />
+      {narrow && <Key search={search} />}
     </div>
+  );
+}
+
+/** What the marks mean, where the chart has no room for it. */
+function Key({ search }: { search: Search }) {
+  const has = (test: (one: Candidate) => boolean) => search.candidates.some((one) => !one.baseline && test(one));
+  return (
+    <ul className={styles.key}>
+      <li>{t("On the front")}</li>
+      {has((one) => !one.refused && !search.front.has(one.name)) && <li data-kind="beaten">{t("Beaten")}</li>}
+      {has((one) => one.refused) && <li data-kind="refused">{t("Refused")}</li>}
+      <li data-kind="baseline">{t("Baseline")}</li>
+      {search.maxDrop !== null && <li data-kind="limit">{t("Least accuracy allowed")}</li>}
+    </ul>
   );
 }

@@ -2,10 +2,10 @@ import { describe, expect, it } from "vitest";
 import { setTexts } from "../i18n";
 import type { Decision } from "../lib/decisions";
 import type { Json } from "../lib/types";
-import { rowsOfCandidates, rowsOfReport, toneOf } from "./beforeAfter";
 import { bestOf, frontLine, measuresOf, searchOfDecisions, searchOfFront } from "./candidates";
+import { rowsOfCandidates, rowsOfReport, toneOf } from "./comparison";
 import { areaOf, type ChartOptions, diameters, paretoFigure } from "./figure";
-import { heightOf, sensitivityFigure } from "./sensitivity";
+import { cellsOf, heightOf, sensitivityFigure } from "./heatMap";
 import { changeText, measureText, reasonText, stepText } from "./words";
 
 const point = (name: string, latency_ms: number, accuracy: number | null, more: Record<string, Json> = {}) => ({
@@ -275,6 +275,17 @@ describe("the heat map of the layers", () => {
   it("marks what was chosen in a colour of the theme", () => {
     expect(sensitivityFigure(figure, "white").data[1]!.marker).toEqual({ size: 9, color: "white" });
     expect(figure.data[1]!.marker).toEqual({ size: 9, color: "black" });
+  });
+
+  it("has its numbers as rows, with gaps where nothing was measured", () => {
+    expect(cellsOf(figure)).toEqual({
+      columns: ["8 bits", "4 bits"],
+      rows: [
+        { layer: "fc", values: [1, 2] },
+        { layer: "4 bits", values: [null, null] },
+      ],
+    });
+    expect(cellsOf({ data: [] }).rows).toEqual([]);
   });
 
   it("has room for every layer, up to a height", () => {

@@ -141,15 +141,9 @@ export function paretoFigure(options: ChartOptions): PlotlyFigureJson {
     layout: {
       uirevision: `${axes.x} ${axes.y}`,
       hovermode: "closest",
-      legend: {
-        orientation: "h",
-        ...(narrow ? { xref: "container", font: { size: 10 } } : {}),
-        x: 0,
-        y: 1.02,
-        yanchor: "bottom",
-        itemsizing: "constant",
-      },
-      margin: { t: 28 },
+      showlegend: !narrow,
+      legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", itemsizing: "constant" },
+      margin: narrow ? { t: 8, l: 8 } : { t: 28 },
       xaxis: axisOf(axes.x, texts.axis),
       yaxis: axisOf(axes.y, texts.axis),
       ...limitOf(options),
@@ -187,7 +181,7 @@ function axisOf(measure: Measure, title: ChartTexts["axis"]): Record<string, unk
 }
 
 /** The line that no candidate may fall below, where an axis shows accuracy. */
-function limitOf({ search, axes, colors, texts }: ChartOptions): Record<string, unknown> {
+function limitOf({ search, axes, narrow, colors, texts }: ChartOptions): Record<string, unknown> {
   const baseline = search.candidates.find((one) => one.baseline)?.values.accuracy ?? null;
   const axis = axes.y === "accuracy" ? "y" : axes.x === "accuracy" ? "x" : null;
   if (baseline === null || search.maxDrop === null || axis === null) {
@@ -201,7 +195,9 @@ function limitOf({ search, axes, colors, texts }: ChartOptions): Record<string, 
       : { yref: "paper", y: 0, yanchor: "bottom", x: value, xanchor: "right" };
   return {
     shapes: [{ type: "line", ...ends, line: { color: colors.limit, width: 1, dash: "dash" }, layer: "below" }],
-    annotations: [{ ...place, text: texts.limit, showarrow: false, font: { size: 11, color: colors.limit } }],
+    annotations: narrow
+      ? []
+      : [{ ...place, text: texts.limit, showarrow: false, font: { size: 11, color: colors.limit } }],
   };
 }
 

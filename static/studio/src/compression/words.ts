@@ -1,8 +1,8 @@
 /** Names and numbers of the measures in the language of the page. */
 import { t } from "../i18n";
 import { formatBytes, formatNumber, formatPercent, language } from "../lib/format";
-import type { BeforeAfterRow } from "./beforeAfter";
 import type { Candidate, Measure, Words } from "./candidates";
+import type { BeforeAfterRow } from "./comparison";
 
 export function measureLabel(measure: Measure): string {
   switch (measure) {

@@ -1,6 +1,7 @@
 /** What the last run made of the selected block: state, reason, time, numbers, error. */
-import { PAIRED } from "../../compression/beforeAfter";
+
 import { hasCompression, isCompression } from "../../compression/CompressionPart";
+import { PAIRED } from "../../compression/comparison";
 import { asMessage, cardState } from "../../graph/runview";
 import { t } from "../../i18n";
 import { formatDuration, formatMetric } from "../../lib/format";

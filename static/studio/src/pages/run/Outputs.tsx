@@ -2,6 +2,7 @@
 import { useState } from "react";
 import { PreviewView } from "../../charts";
 import { type FigurePoint, PlotlyFigure } from "../../charts/PlotlyFigure";
+import { Sensitivity } from "../../compression/Sensitivity";
 import { msg, t } from "../../i18n";
 import { formatBytes } from "../../lib/format";
 import { useLoad } from "../../lib/live";
@@ -87,7 +88,9 @@ function Output({ run, workspaceId, block, port, output, mayEdit }: OutputProps)
           </span>
         )}
       </header>
-      {output.preview ? (
+      {port === "sensitivity" && output.kind === "figure" ? (
+        <Sensitivity workspaceId={workspaceId} digest={output.digest} />
+      ) : output.preview ? (
         <OutputPreview workspaceId={workspaceId} output={output} label={`${block}.${port}`} hasSamples={hasSamples} />
       ) : output.kind === "figure" ? (
         <StoredFigure workspaceId={workspaceId} output={output} label={`${block}.${port}`} hasSamples={hasSamples} />

@@ -16,11 +16,32 @@ export function sensitivityFigure(figure: PlotlyFigureJson, mark: string): Plotl
     ...trace,
     ...(Array.isArray(trace.x) ? { x: trace.x.map(inWords) } : {}),
     ...(trace.type === "heatmap"
-      ? { hovertemplate: trace.hovertemplate === HOVER ? t(HOVER) : trace.hovertemplate }
+      ? {
+          hovertemplate: trace.hovertemplate === HOVER ? t(HOVER) : trace.hovertemplate,
+          colorbar: { ...(trace.colorbar as object), outlinewidth: 0, thickness: 14 },
+        }
       : { marker: { ...(trace.marker as object), color: mark }, name: t(String(trace.name)) }),
   }));
   // Names of layers take the room they need, not a fixed part of a narrow panel.
-  return { data, layout: { ...figure.layout, margin: { l: 8, r: 8, t: 40, b: 8 } } };
+  const { xaxis, yaxis } = figure.layout ?? {};
+  const axes = { xaxis: { ...(xaxis as object), showgrid: false }, yaxis: { ...(yaxis as object), showgrid: false } };
+  return { data, layout: { ...figure.layout, ...axes, margin: { l: 8, r: 8, t: 40, b: 8 } } };
+}
+
+export interface Cells {
+  columns: string[];
+  rows: { layer: string; values: (number | null)[] }[];
+}
+
+/** The numbers behind the colours. */
+export function cellsOf(figure: PlotlyFigureJson): Cells {
+  const heat = figure.data.find((trace) => trace.type === "heatmap");
+  const [x, y, z] = [heat?.x, heat?.y, heat?.z].map((one) => (Array.isArray(one) ? one : []));
+  const rows = y!.map((layer, row) => ({
+    layer: String(layer),
+    values: x!.map((_, column) => (z![row] as (number | null)[] | undefined)?.[column] ?? null),
+  }));
+  return { columns: x!.map(String), rows };
 }
 
 /** Room for the name of every layer; many layers share the room. */

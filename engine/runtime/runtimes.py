@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -160,7 +161,9 @@ class OpenVinoModule(nn.Module):
         import openvino
 
         core = openvino.Core()
-        settings = {"PERFORMANCE_HINT": "LATENCY", **({"INFERENCE_NUM_THREADS": threads} if threads else {})}
+        # By itself it would compute floats in bfloat16 where the processor can, and answer otherwise.
+        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        settings |= {"INFERENCE_NUM_THREADS": threads} if threads else {}
         try:
             self._compiled = core.compile_model(core.read_model(content), "CPU", settings)
         except RuntimeError as error:

@@ -1,8 +1,9 @@
 """Other forms of a model, such as an ONNX file: add one, and compute with one.
 
 Called by whatever opens or makes models. A variant lies in the model's artifact beside the weights, or alone; its name,
-file, runtime and checksum stand in ``model.json``. The only runtime is ``"onnxruntime"``: an ONNX file is data, while a
-``torch.export`` archive can hold pickled code and is turned into ONNX before it becomes a model.
+file, runtime and checksum stand in ``model.json``. Every file is ONNX, which is data, while a ``torch.export`` archive
+can hold pickled code and is turned into ONNX before it becomes a model. The runtime is the one that was measured to be
+fastest: ``"onnxruntime"``, or ``"openvino"`` where that is installed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from engine.errors import UserError
 from engine.runtime.modelspec import ModelSpec, Variant, parse
 
 RUNTIME = "onnxruntime"
+OPENVINO = "openvino"
 MODEL = "model.json"
 
 
@@ -65,14 +67,19 @@ def runner(ref: ModelRef, spec: ModelSpec, name: str | None = None, threads: int
             name=name,
             known=", ".join(sorted(spec.variants)) or "-",
         )
-    if variant.runtime != RUNTIME:
+    if variant.runtime not in (RUNTIME, OPENVINO):
         raise UserError(
             "The variant {name} needs the runtime {runtime}, which this version does not have",
             field="model",
             name=name,
             runtime=variant.runtime,
         )
-    return OnnxModule(ref.read_bytes(variant.file), threads)
+    content = ref.read_bytes(variant.file)
+    if variant.runtime == OPENVINO and importlib.util.find_spec(OPENVINO) is not None:
+        from engine.runtime.runtimes import OpenVinoModule
+
+        return OpenVinoModule(content, threads)
+    return OnnxModule(content, threads)  # which reads the same files
 
 
 class OnnxModule(nn.Module):

@@ -24,12 +24,16 @@ from benchmarks import compression_models as models
 ROOT = Path(__file__).parents[1]
 T95 = {4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 SEEDS = 5
-STUDENT = {"images": 10_000, "epochs": 8, "batch_size": 128, "learning_rate": 3e-3}
+TEACHER_IMAGES = 20_000
+STUDENT = {"images": 5_000, "epochs": 10, "batch_size": 128, "learning_rate": 3e-3}
 WIDE, HALF = [64, 128, 256], [48, 88, 184]
 
 
 def student(options: argparse.Namespace) -> dict[str, Any]:
-    """Students with half the teacher's parameters: each seed once with the teacher and once alone."""
+    """Students with half the teacher's parameters: each seed once with the teacher and once alone, on the same images.
+
+    The teacher has seen more of them, as teachers have.
+    """
     from benchmarks.compression_subject import place
 
     kept = place() / "student.json"
@@ -43,7 +47,8 @@ def student(options: argparse.Namespace) -> dict[str, Any]:
     reach = T95[len(gains) - 1] * statistics.stdev(gains) / math.sqrt(len(gains))
     print(
         f"\nstudent: {found['parameters']:,} of the teacher's {found['teacher_parameters']:,} parameters, "
-        f"{found['images']} images of CIFAR-10 at 16 pixels, {len(gains)} seeds\n"
+        f"{found['images']} images of CIFAR-10 at 16 pixels (the teacher {found['teacher_images']}), "
+        f"{len(gains)} seeds\n"
         f"  teacher {100 * found['teacher']:.2f} %  alone {100 * statistics.mean(found['alone']):.2f} %  "
         f"distilled {100 * statistics.mean(found['distilled']):.2f} %  "
         f"gain {mean:+.2f} points, 95 % interval {mean - reach:+.2f} to {mean + reach:+.2f}",
@@ -55,10 +60,12 @@ def student(options: argparse.Namespace) -> dict[str, Any]:
 def _students(options: argparse.Namespace) -> dict[str, Any]:
     from engine.learn.distil import Distillation
 
-    learn, test = _small_images(options.cifar)
-    teacher = _trained(WIDE, 0, learn, None, options.threads)
+    many, test = _small_images(options.cifar)
+    learn = (many[0][: int(STUDENT["images"])], many[1][: int(STUDENT["images"])])
+    teacher = _trained(WIDE, 0, many, None, options.threads)
     found: dict[str, Any] = {
-        "teacher": _accuracy(teacher, *test), "teacher_parameters": _parameters(teacher), "images": len(learn[1]),
+        "teacher": _accuracy(teacher, *test), "teacher_parameters": _parameters(teacher),
+        "images": len(learn[1]), "teacher_images": TEACHER_IMAGES,
         "distilled": [], "alone": [], "seconds": 0.0,
     }  # fmt: skip
     started = time.perf_counter()
@@ -75,7 +82,7 @@ def _small_images(cifar: Path | None) -> tuple[tuple[Tensor, Tensor], tuple[Tens
     """CIFAR-10 at 16 pixels: some to learn from, and the whole test part."""
     whole = models.data("resnet18", cifar)
     parts = []
-    for part, count in ((whole.train, int(STUDENT["images"])), (whole.test, None)):
+    for part, count in ((whole.train, TEACHER_IMAGES), (whole.test, None)):
         pixels, labels = part.to_arrays()
         x = torch.from_numpy(pixels[:count]).float().div_(255).sub_(0.47).div_(0.25)
         parts.append((nn.functional.avg_pool2d(x, 2), torch.from_numpy(labels[:count])))

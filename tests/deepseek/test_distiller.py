@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deepseek import Dataset, DeepSeekError, Distiller, Model
+from deepseek import Dataset, DeepSeekError, Distiller, Model, Quantizer
 
 pytestmark = pytest.mark.usefixtures("sdk", "one_cpu")
 
@@ -51,3 +51,14 @@ def test_other_classes_are_named() -> None:
 def test_a_teacher_that_learned_nothing_says_so() -> None:
     with pytest.raises(DeepSeekError, match="not trained yet"):
         Distiller(Model.create("mlp"), Model.create("mlp")).train(Dataset.load("digits"), show=False)
+
+
+def test_a_model_is_trained_in_whole_numbers() -> None:
+    dataset = Dataset.load("digits").split(test=0.2, validation=0.1)
+    model = Model.create("convnet", widths=[8, 8])
+    model.train(dataset, epochs=2, learning_rate=0.02, show=False)
+    before = model.evaluate(dataset, show=False)["accuracy"]
+    quantizer = Quantizer(model, method="qat", epochs=1)
+    small = quantizer.optimize(show=False)
+    assert quantizer.report["loss_after_training"] > 0
+    assert small.evaluate(dataset, show=False)["accuracy"] == pytest.approx(before, abs=0.03)

@@ -48,12 +48,13 @@ def images(name: str, options: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.compression_subject import Subject, compressed
 
     subject = Subject(name, options)
-    seconds = _spent(name)
+    ours = compressed(subject, ("int8", "search"), options)
+    searched = subject.kept("search").with_suffix(".json")
     entries = [
         Entry("PyTorch eager", "eager"),
         Entry("PyTorch eager, channels last", "eager", {"channels_last": True}),
         Entry("ONNX Runtime fp32", "onnx_fp32"),
-        *compressed(subject, ("int8", "search"), options),
+        *ours,
         *(
             Entry(f"ONNX Runtime INT8, {method}", "onnxruntime_static", {"method": method}, is_peer=True)
             for method in ("MinMax", "Entropy", "Percentile")
@@ -61,21 +62,14 @@ def images(name: str, options: argparse.Namespace) -> dict[str, Any]:
         Entry("NNCF + OpenVINO INT8", "nncf_int8", is_peer=True),
         Entry("torchao PT2E + Inductor INT8", "torchao_pt2e", is_peer=True),
     ]
-    if seconds:
-        settings = {"ratio": options.ratio, "seconds": seconds}
+    if searched.exists():  # the pruning peer trains for as long as our search took
+        seconds = json.loads(searched.read_text())["seconds"]
+        settings = {"ratio": options.ratio, "seconds": min(seconds, options.budget)}
         entries += [
             Entry("Torch-Pruning", "torch_pruning", settings, is_peer=True),
             Entry("Torch-Pruning + ORT INT8", "torch_pruning", {**settings, "int8": True}, is_peer=True),
         ]
     return subject.race(entries)
-
-
-def _spent(name: str) -> float:
-    """Seconds that our search took, which a pruning peer may fine-tune for."""
-    from benchmarks.compression_subject import kept
-
-    about = kept(name, "search").with_suffix(".json")
-    return float(json.loads(about.read_text())["seconds"]) if about.exists() else 0.0
 
 
 def minilm(options: argparse.Namespace) -> dict[str, Any]:

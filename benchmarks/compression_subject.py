@@ -34,11 +34,6 @@ def place() -> Path:
     return found
 
 
-def kept(name: str, method: str) -> Path:
-    """The bundle of one network after one method."""
-    return place() / f"{name}-{method}.zip"
-
-
 class Subject:
     """See the module's text.
 
@@ -85,6 +80,10 @@ class Subject:
         for line in said:
             print(f"  {line}")
         return {"rows": rows, "said": said, "model": self.about, "before": started, "after": conditions()}
+
+    def kept(self, method: str) -> Path:
+        """Our bundle after one method; with another network, another place."""
+        return self.folder / f"ours-{method}.zip"
 
     def rows(self) -> np.ndarray:
         count = len(self.choosing.train)
@@ -150,7 +149,7 @@ def compressed(subject: Subject, methods: tuple[str, ...], options: argparse.Nam
     """Ours: each method's model, made now or kept, or the reason why there is none."""
     entries = []
     for method in methods:
-        bundle = kept(subject.name, method)
+        bundle = subject.kept(method)
         entry = Entry(f"ours, {method}", "ours", {"bundle": str(bundle)})
         entries.append(entry)
         if bundle.exists() and not options.fresh:

@@ -219,3 +219,25 @@ def test_a_cached_training_shows_the_curves_of_the_run_that_made_it(
     assert part.get_by_role("link").get_attribute("href") == (
         f"/p/{again['project']}/runs/{again['blocks']['train']['made_by']['run']}"
     )
+
+
+def test_comparing_runs_says_which_of_them_switched(
+    switched: dict[str, Any], world: Place, open_page: Callable[..., Page]
+) -> None:
+    steady = world.run(document=document(epochs=2), plan={"choices": {world.workload(): {"precision": "fp32"}}})
+    decisions = [event for event in world.api.events(switched["id"]) if event["type"] == "decision"]
+    up = next(d for d in decisions if d["kind"] == "precision" and d["values"].get("from") == "bf16")
+    page = open_page(console=True)
+    page.goto(f"/p/{world.project}/compare?runs={switched['id']},{steady['id']}")
+    rows = page.get_by_role("region", name="Precision", exact=True).locator("tbody tr")
+    rows.nth(1).wait_for()
+    assert rows.count() == 2
+    assert f"Step {up['step']} bf16 → fp32" in rows.first.inner_text()
+    lanes = rows.first.locator("rect")
+    assert [lanes.nth(n).get_attribute("data-rung") for n in range(lanes.count())] == ["bf16", "fp32", "bf16"]
+    assert "No switch" in rows.nth(1).inner_text()
+    longest = lanes.last.bounding_box()
+    shorter = rows.nth(1).locator("rect").bounding_box()
+    assert longest is not None
+    assert shorter is not None
+    assert shorter["x"] + shorter["width"] < longest["x"] + longest["width"]

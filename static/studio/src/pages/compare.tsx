@@ -21,10 +21,10 @@ import { ConfigTable } from "./compare/ConfigTable";
 import { GraphDifference } from "./compare/GraphDifference";
 import { ParallelCoordinates } from "./compare/ParallelCoordinates";
 import { PrecisionComparison } from "./compare/PrecisionComparison";
-import { metricOrder } from "./run/RunCharts";
 import { runTitle } from "./run/RunHeader";
 import runStyles from "./run/run.module.css";
 import { systemTitle } from "./run/SystemCharts";
+import { metricOrder } from "./run/storedCurves";
 import { configOf, configRows } from "./shared/documentDiff";
 
 // Fetched beside the data, as on the run page.

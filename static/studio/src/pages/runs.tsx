@@ -6,7 +6,7 @@ import type { RunSummary } from "../lib/runTypes";
 import type { PageProps } from "../lib/types";
 import { urls } from "../lib/urls";
 import { Button, EmptyState, ErrorState, Input, LinkButton, LoadingState, Menu, Select } from "../ui";
-import { metricOrder } from "./run/RunCharts";
+import { metricOrder } from "./run/storedCurves";
 import { EditRunDialog } from "./runs/EditRunDialog";
 import { RunsTable } from "./runs/RunsTable";
 import styles from "./runs/runs.module.css";

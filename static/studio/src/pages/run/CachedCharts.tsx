@@ -8,7 +8,7 @@ import { readAll } from "../../lib/history";
 import type { Maker, RunEvent } from "../../lib/runTypes";
 import { urls } from "../../lib/urls";
 import { DecisionTimeline } from "../shared/timeline/DecisionTimeline";
-import { metricOrder, timelinesOf, useStoredCurves } from "./RunCharts";
+import { metricOrder, timelinesOf, useStoredCurves } from "./storedCurves";
 
 export interface CachedChartsProps {
   block: string;

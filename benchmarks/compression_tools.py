@@ -36,14 +36,19 @@ def ours(job: Job) -> Contestant:
 
     from engine.artifacts import ArtifactStore
     from engine.runtime.bundle import load_bundle
-    from engine.runtime.models import open_model
+    from engine.runtime.models import WEIGHTS, open_model, read_spec
+    from engine.runtime.variants import runner
 
     torch.set_num_threads(job["threads"])
     bundle = Path(job["settings"]["bundle"])
-    opened = open_model(load_bundle(bundle, ArtifactStore(Path(job["folder"]) / "store")))
-    opened_file = getattr(opened.module, "session", None)
-    call = tensors(opened.module) if opened_file is None else opened_file.run
-    return Contestant(call, bundle.stat().st_size, variants=sorted(opened.spec.variants))
+    ref = load_bundle(bundle, ArtifactStore(Path(job["folder"]) / "store"))
+    spec = read_spec(ref)
+    told = {"variants": {name: variant.runtime for name, variant in spec.variants.items()}}
+    if WEIGHTS in ref.files:
+        return Contestant(tensors(open_model(ref).module), bundle.stat().st_size, **told)
+    module = runner(ref, spec, threads=job["threads"])
+    opened_file = getattr(module, "session", None)
+    return Contestant(tensors(module) if opened_file is None else opened_file.run, bundle.stat().st_size, **told)
 
 
 def onnx_fp32(job: Job) -> Contestant:

@@ -9,6 +9,8 @@ import pytest
 from deepseek import Dataset, DeepSeekError, Model, compress
 from deepseek.compressing import Compression
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # networks are written as ONNX several times
+
 
 @pytest.fixture(scope="module")
 def found(sdk: Path) -> tuple[Model, Dataset, Compression, list[dict]]:

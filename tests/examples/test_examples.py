@@ -30,7 +30,15 @@ REACHED = {
     "14-bert-large-to-base": ("evaluate.accuracy", 0.1),
 }
 #: They train for longer than a unit test may.
-LONG = {"07-text-classification", "08-language-models", "11-distilled-text-classifier", "14-bert-large-to-base"}
+LONG = {
+    "07-text-classification",
+    "08-language-models",
+    "10-compress-search",
+    "12-quantize",
+    "13-smaller-and-faster",
+    "11-distilled-text-classifier",
+    "14-bert-large-to-base",
+}
 #: What an example is run with here, where it would take long; its script takes the same.
 SMALL = {
     "06-cifar10-fast": {"data.path": "", "model.widths": [8, 16], "train.epochs": 4},

@@ -138,6 +138,7 @@ def test_a_pruned_network_carries_the_widths_it_was_left_with(found: tuple[Digit
     assert sum(pruned.read_json("model.json")["config"]["widths"]) < sum(CONVNET["widths"])
 
 
+@pytest.mark.slow
 def test_a_cancelled_search_goes_on_where_it_stopped(
     module: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +158,7 @@ def test_a_cancelled_search_goes_on_where_it_stopped(
     assert [point.name for point in result.points] == ["original", "fp32", "int8"]
 
 
+@pytest.mark.slow
 def test_a_budget_ends_the_search_with_what_it_has(module: nn.Module, tmp_path: Path) -> None:
     made = Digits(module, tmp_path)
     started = time.monotonic()
@@ -166,6 +168,7 @@ def test_a_budget_ends_the_search_with_what_it_has(module: nn.Module, tmp_path: 
     assert any("time is over" in line for line in made.ctx.lines)
 
 
+@pytest.mark.slow
 def test_an_allowance_that_nothing_meets_leaves_the_model_and_says_how_far(module: nn.Module, tmp_path: Path) -> None:
     made = Digits(module, tmp_path)
     result = made.search(candidates=1, max_drop=-0.5)

@@ -93,6 +93,7 @@ def main() -> None:
         for name in NETWORKS:
             for way, value in measured(name, seed, options.remaining).items():
                 lost[name][way].append(value)
+            print(f"seed {seed}: {name} is done", flush=True)
     table = {
         name: {way: round(float(np.mean(values)), 2) for way, values in rows.items()} for name, rows in lost.items()
     }

@@ -226,3 +226,14 @@ def test_two_processes_distil_what_one_distils(tmp_path: Path) -> None:
     ours, theirs = (load_file(ctx.workdir / "weights.safetensors") for ctx in (one, two))
     for name, tensor in ours.items():
         torch.testing.assert_close(tensor, theirs[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_block_distils_on_two_processes(ctx: Recorder) -> None:
+    dataset = images(ctx.store)
+    teacher = taught(ctx, dataset)
+    alone = distilled(ctx, teacher, untrained(ctx.store), dataset, epochs=2)
+    together = distilled(ctx, teacher, untrained(ctx.store), dataset, epochs=2, devices=2)
+    ours, theirs = (load_file(made.model.path(WEIGHTS)) for made in (alone, together))
+    for name, tensor in ours.items():
+        torch.testing.assert_close(tensor, theirs[name], rtol=1e-4, atol=1e-5)

@@ -137,7 +137,7 @@ def inherit(
             copied[name] = given[name]
         elif name in given and rows is not None and own[name].shape == (len(rows), *given[name].shape[1:]):
             copied[name] = _words(own[name], given[name], rows)
-        elif name in given and name.endswith(POSITIONS) and len(own[name]) < len(given[name]):
+        elif name in given and name.endswith(POSITIONS) and own[name].shape == given[name][: len(own[name])].shape:
             copied[name] = given[name][: len(own[name])]  # shorter texts have fewer places
     if not copied:
         raise UserError(

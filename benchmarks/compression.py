@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("--test", type=int, default=0, help="test only on so many, to see that it runs; 0: all")
     parser.add_argument("--ratio", type=float, default=0.4, help="share of channels that the pruning peer removes")
     parser.add_argument("--budget", type=float, default=600, help="seconds of our search, when it is made")
-    parser.add_argument("--epochs", type=int, default=12, help="of the student of the edge package, when it is made")
+    parser.add_argument("--epochs", type=int, default=8, help="of the student of the edge package, when it is made")
     parser.add_argument("--fresh", action="store_true", help="make what was kept anew")
     parser.add_argument("--without", default="", help="comma list of tools that are left out")
     parser.add_argument("--json", type=Path)

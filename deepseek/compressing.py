@@ -71,9 +71,7 @@ class Compression:
         mark = "*" if point["name"] == self.best else ""
         said = f"refused: {point['reason']}" if point["status"] == "refused" else point["runtime"]
         size = point["size_bytes"] / 2**20
-        return (
-            f"{mark:<2}{point['name']:<28}{point['latency_ms']:>9.3g}{size:>9.3g}{point['accuracy']:>10.2%}  {said}"
-        )
+        return f"{mark:<2}{point['name']:<28}{point['latency_ms']:>9.3g}{size:>9.3g}{point['accuracy']:>10.2%}  {said}"
 
 
 def compress(

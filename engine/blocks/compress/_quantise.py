@@ -107,7 +107,9 @@ def _labels(dataset: DatasetRef, opened: OpenModel) -> Tensor | None:
 
 def packed(found: Bench, compressed: nn.Module, variant: str, ctx: RunContext) -> Packed:
     """Write, check and measure a compressed network."""
-    spec = found.opened.spec.model_copy(update={"provenance": {**provenance(ctx, ctx.plan), "original": found.ref.digest}})
+    spec = found.opened.spec.model_copy(
+        update={"provenance": {**provenance(ctx, ctx.plan), "original": found.ref.digest}}
+    )
     files = {TOKENIZER: found.ref.path(TOKENIZER)} if TOKENIZER in found.ref.files else {}
     return pack(
         ctx.store,

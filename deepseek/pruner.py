@@ -78,7 +78,7 @@ class Pruner:
                 hint="Give examples like those in use: pruner.optimize(dataset).",
             )
         if validation is not None:
-            watching = validation.test._output
+            watching: pipeline.Output | None = validation.test._output
         elif dataset is not None:
             watching = dataset.validation._output if dataset.validation else None
         else:

@@ -118,7 +118,7 @@ def group_scales(
         float32 (N, G), and uint8 (N, G).
     """
     # Some rows at a time, which stay in the cache: a table of words has tens of thousands.
-    parts = [_group_scales(rows, importance, bits, group, shares) for rows in weight.split(ROWS)]
+    parts = [_group_scales(rows, importance, bits, group, shares) for rows in torch.split(weight, ROWS)]
     return torch.cat([scale for scale, _ in parts]), torch.cat([zero for _, zero in parts])
 
 
@@ -246,7 +246,11 @@ def _refitted(weight: Tensor, moments: Tensor, groups: Groups) -> Tensor:
     missing = count * groups.group - weight.shape[1]
     wide = functional.pad(moments, (0, missing, 0, missing)).reshape(count, groups.group, count, groups.group)
     parts = zip(
-        weight.split(ROWS), groups.codes.split(ROWS), groups.zero.split(ROWS), groups.scale.split(ROWS), strict=True
+        torch.split(weight, ROWS),
+        torch.split(groups.codes, ROWS),
+        torch.split(groups.zero, ROWS),
+        torch.split(groups.scale, ROWS),
+        strict=True,
     )
     return torch.cat([_refitted_rows(rows @ moments, wide, *held) for rows, *held in parts])
 

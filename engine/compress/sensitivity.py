@@ -117,7 +117,7 @@ def rounded(weight: Tensor, bits: int, *, is_convolution: bool) -> tuple[Tensor,
 
 def relative_error(found: Tensor, true: Tensor) -> float:
     """Root of the mean squared difference, relative to the spread of what is true."""
-    found, true = found.float(), true.float()
+    found, true = found.detach().float(), true.detach().float()
     return float((found - true).square().mean().sqrt() / true.std().clamp(min=1e-12))
 
 

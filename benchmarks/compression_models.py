@@ -169,7 +169,7 @@ def _smaller(whole: Dataset, side: int) -> Dataset:
     squares = pixels.reshape(count, channels, side, times, side, times).mean(axis=(3, 5))
     return Dataset.from_arrays(
         squares.round().astype("uint8"), labels, classes=whole.classes, name=f"cifar10-{side}px", seed=SEED
-    )
+    ).split(test=0.0, validation=0.0)
 
 
 def minilm(options: argparse.Namespace) -> tuple[Model, dict[str, Any]]:

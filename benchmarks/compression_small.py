@@ -173,7 +173,8 @@ def _edge(options: argparse.Namespace, place: Path) -> dict[str, Any]:
     return {
         **judged, "teacher": about["test"]["accuracy"], "tests": int(about["test"]["count"]),
         "teacher_bytes": (models.folder() / "minilm.zip").stat().st_size,
-        "edge_bytes": (place / "edge.zip").stat().st_size, "settings": {"layers": 1, "reads": "seen", "start": "teacher", "epochs": options.epochs},
+        "edge_bytes": (place / "edge.zip").stat().st_size,
+        "settings": {"layers": 1, "reads": "seen", "start": "teacher", "epochs": options.epochs},
         "seconds": time.perf_counter() - started,
     }  # fmt: skip
 

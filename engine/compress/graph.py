@@ -121,22 +121,30 @@ class _Sided(fx.Proxy):
 
 
 def fold_norms(graph: fx.GraphModule) -> None:
-    """Put each batch normalisation into the convolution or linear layer before it, where nothing else reads that."""
-    for node in list(graph.graph.nodes):
-        norm = layer_of(graph, node)
-        if not isinstance(norm, NORMS):
+    """Put each batch normalisation into the convolution or linear layer before it, where nothing else reads that.
+
+    A layer that is called several times, as by a network that looks at several views of an image, takes its
+    normalisation in once, and only where each of its calls is followed by the same one.
+    """
+    calls: dict[str, list[fx.Node]] = {}
+    for node in graph.graph.nodes:
+        if node.op == "call_module":
+            calls.setdefault(str(node.target), []).append(node)
+    for target, nodes in calls.items():
+        layer = graph.get_submodule(target)
+        after = {user for node in nodes for user in node.users}
+        names = {str(user.target) for user in after}
+        if not isinstance(layer, WEIGHTED) or len(names) != 1 or any(len(node.users) != 1 for node in nodes):
             continue
-        before = node.args[0]
-        layer = layer_of(graph, before)
-        if not isinstance(layer, WEIGHTED) or len(before.users) > 1 or norm.running_mean is None:
+        norm = layer_of(graph, next(iter(after)))
+        if not isinstance(norm, NORMS) or norm.running_mean is None or after != set(calls[names.pop()]):
             continue
-        if isinstance(layer, nn.Linear):
-            fused: nn.Module = fuse_linear_bn_eval(layer, norm)
-        else:
-            fused = fuse_conv_bn_eval(layer, norm)
-        graph.set_submodule(before.target, fused)
-        node.replace_all_uses_with(before)
-        graph.graph.erase_node(node)
+        fused = fuse_linear_bn_eval(layer, norm) if isinstance(layer, nn.Linear) else fuse_conv_bn_eval(layer, norm)
+        graph.set_submodule(target, fused)
+        for node in nodes:
+            (normalised,) = node.users
+            normalised.replace_all_uses_with(node)
+            graph.graph.erase_node(normalised)
     graph.delete_all_unused_submodules()
     graph.recompile()
 

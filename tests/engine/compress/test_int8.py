@@ -167,3 +167,38 @@ def test_a_network_whose_path_depends_on_values_says_so() -> None:
 def test_the_grid_of_activations_holds_zero_exactly() -> None:
     scale, zero = affine_scale(0.3, 0.7)
     assert float(round_trip(torch.tensor(0.0), scale, zero, -1, ACTIVATIONS.low, ACTIVATIONS.high)) == 0.0
+
+
+def test_a_layer_that_is_called_twice_takes_its_normalisation_in_once() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.norm(self.conv(x)) + self.norm(self.conv(x.flip(-1)))
+
+    torch.manual_seed(0)
+    net, x = Twice(), torch.randn(8, 1, 6, 6)
+    for _ in range(3):
+        net(3 * x)
+    graph = traced(net.eval(), x[:2])
+    assert [type(layer).__name__ for layer in graph.children()] == ["Conv2d"]
+    with torch.no_grad():
+        torch.testing.assert_close(graph(x), net(x))
+
+
+def test_a_normalisation_of_two_layers_stays() -> None:
+    class Shared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.norm = nn.Conv2d(1, 4, 3), nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.norm(self.first(x)) + self.norm(self.second(x))
+
+    torch.manual_seed(0)
+    net, x = Shared(), torch.randn(8, 1, 6, 6)
+    net(3 * x)
+    with torch.no_grad():
+        torch.testing.assert_close(traced(net.eval(), x[:2])(x), net(x))

@@ -48,7 +48,7 @@ PHRASES = (
     *("run(dataset, metrics, seed)", "dataset、metrics 或 figure", "先按 Esc 再按 Tab", "Tab 键", "例如 NA"),
     *("idx 文件", "（可为 .gz）", ".pth", "train 和 test 文件夹", "small 用于", "large 用于", "auto 使用"),
     *("（.pt2）", ".pt2 文件", "Top k", "Top p", "BERT base", "cuda 或", "auto：与", "auto 在训练", "auto 在模型"),
-    *("plan 按", "plan 使用", "adaptive 选用", "即为 adaptive"),
+    *("plan 按", "plan 使用", "adaptive 选用", "即为 adaptive", "measured 会"),
     *("torchvision", "Nesterov", "第一个 beta", "SDK", "（Model.wrap）", "convnet"),
 )
 

@@ -86,12 +86,13 @@ def choose(
             return known.model_copy(update={"compile": False})
         return known
     kinds = _candidates(plan, module, data)
-    if key is None or len(kinds) < 2 or budget(LONG_STEP_S, steps, len(kinds)) is None:
+    count = max(2, sum(not kind.compile for kind in kinds))  # compiling is tried only with what these leave
+    if key is None or len(kinds) < 2 or budget(LONG_STEP_S, steps, count) is None:
         return _within(plan, Choice())
     device = data.examples.device
     trials = _Trials(module, data, options)
     step_s = _seconds(trials.make(kinds[0]), device)
-    budget_s = budget(step_s, steps, len(kinds))
+    budget_s = budget(step_s, steps, count)
     if budget_s is None:
         return _within(plan, Choice())
     choice, timings = probe(trials.make, kinds, budget_s, steps_left=steps, device=device)

@@ -59,8 +59,8 @@ def test_ten_minutes_of_long_steps_are_measured_although_compiling_is_allowed(tm
     monkeypatch.setattr(choosing, "_seconds", lambda *_: 1.2)
     monkeypatch.setattr(choosing, "probe", lambda *_, **__: (Choice(precision="bf16"), {"fp32": 1.2, "bf16": 0.6}))
     plan = OPEN.model_copy(update={"compile": "auto"})
-    assert chosen(tmp_path, plan, steps=400)[0].precision == "bf16"
-    assert chosen(tmp_path, plan, steps=399)[0] == Choice()
+    assert chosen(tmp_path, plan, steps=420)[0].precision == "bf16"
+    assert chosen(tmp_path, plan, steps=380)[0] == Choice()
 
 
 def test_measuring_leaves_the_network_and_the_generators_alone(tmp_path):

@@ -12,7 +12,8 @@ from typing import Any, Literal
 from deepseek import blocks, local, pipeline
 from deepseek.dataset import Dataset
 from deepseek.errors import unknown
-from deepseek.model import Model, sink
+from deepseek.making import make
+from deepseek.model import Model
 from deepseek.progress import Sink
 from deepseek.results import Numbers
 
@@ -124,7 +125,7 @@ def compress(
     ``small = compress(model, dataset, max_drop=0.005, budget_s=90).model`` and then ``small.save("small.pt")``.
     """
     given = {"max_drop": max_drop, "target": target, "budget_s": budget_s or 0.0, **params}
-    made = pipeline.step(
+    step = pipeline.step(
         "compress",
         TYPE,
         blocks.check_params(TYPE, given),
@@ -132,14 +133,10 @@ def compress(
         dataset=dataset.train._output,
         held_out=(validation or dataset).test._output,
     )
-    document, ids = pipeline.document([made], name=f"{model._name}, compressed", seed=model._seed)
     plan = {**model._plan, **({} if device is None else {"device": device})}
-    result = local.checked(local.execute(document, plan=plan, show=sink(show)))
-    outputs = result.outputs[ids[made]]
-    small = Model(made.out("model"), f"{model._name}, compressed")
-    small._seed, small._plan = model._seed, dict(result.plan or plan)
-    small._artifact = outputs["model"]
-    points = outputs["front"].read_json("front.json")
-    best = next((p["name"] for p in points if p["digest"] == outputs["model"].digest), points[0]["name"])
-    numbers = Numbers(outputs["report"].read_json("metrics.json"))
-    return Compression(small, numbers, points, outputs["figure"].read_json("figure.json"), best)
+    made = make(step, model, f"{model._name}, compressed", show, plan=plan)
+    points = made.outputs["front"].read_json("front.json")
+    chosen = made.outputs["model"].digest
+    best = next((point["name"] for point in points if point["digest"] == chosen), points[0]["name"])
+    figure = made.outputs["figure"].read_json("figure.json")
+    return Compression(made.model(f"{model._name}, compressed"), Numbers(made.metrics), points, figure, best)

@@ -5,13 +5,12 @@ Called by people; one block is added to the pipelines of both models, as for eve
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from deepseek import blocks, local, pipeline
+from deepseek import blocks, pipeline
 from deepseek.dataset import Dataset
-from deepseek.errors import UsageError
-from deepseek.model import Model, sink
+from deepseek.making import learned_from, make
+from deepseek.model import Model
 from deepseek.progress import Sink
 from deepseek.results import Numbers, Training
 
@@ -82,16 +81,11 @@ class Distiller:
             When the teacher was not trained here and no data is given.
         """
         self._teacher._require_training()
+        examples = learned_from(self._teacher, dataset, "distiller.train(dataset)")
         known = dict(self._teacher._output.step.inputs)
-        examples = dataset.train._output if dataset else known.get("dataset")
-        if examples is None:
-            raise UsageError(
-                "It is not known what the teacher was trained on",
-                hint="Give examples of what it knows: distiller.train(dataset).",
-            )
         watched = known.get("validation") if dataset is None else None
         own = validation.test if validation is not None else dataset.validation if dataset is not None else None
-        made = pipeline.step(
+        step = pipeline.step(
             "distil",
             TYPE,
             blocks.check_params(TYPE, params),
@@ -100,21 +94,13 @@ class Distiller:
             dataset=examples,
             validation=own._output if own is not None else watched,
         )
-        seed = dataset._seed if dataset is not None else self._teacher._seed
-        name = f"{self._student._name} taught by {self._teacher._name}"
-        document, ids = pipeline.document([made], name=name, seed=seed)
-        curves = blocks.Curves(ids[made], sink(show))
-        started = time.monotonic()
-        result = local.checked(local.execute(document, plan=self._teacher._plan, show=curves))
-        outputs = result.outputs[ids[made]]
-        self.report = Numbers(outputs["report"].read_json("metrics.json"))
+        title = f"{self._student._name} taught by {self._teacher._name}"
+        made = make(step, self._teacher, title, show, seed=dataset._seed if dataset is not None else None)
+        self.report = Numbers(made.metrics)
         self.training = Training(
-            outputs["history"].read_json("metrics.json"),
-            curves.curves,
-            time.monotonic() - started,
-            is_cached=curves.is_cached,
+            made.outputs["history"].read_json("metrics.json"),
+            made.curves.curves,
+            made.seconds,
+            is_cached=made.curves.is_cached,
         )
-        student = Model(made.out("model"), self._student._name)
-        student._seed, student._plan = seed, dict(result.plan or self._teacher._plan)
-        student._artifact = outputs["model"]
-        return student
+        return made.model(self._student._name)

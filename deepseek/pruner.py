@@ -5,13 +5,12 @@ Called by people; one block is added to the model's pipeline, as for every other
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from deepseek import blocks, local, pipeline
+from deepseek import blocks, pipeline
 from deepseek.dataset import Dataset
-from deepseek.errors import UsageError
-from deepseek.model import Model, sink
+from deepseek.making import learned_from, make
+from deepseek.model import Model
 from deepseek.progress import Sink
 from deepseek.results import Numbers
 
@@ -70,27 +69,16 @@ class Pruner:
         UsageError
             When the model was not trained here and no data is given.
         """
-        known = dict(self._model._output.step.inputs)
-        examples = dataset.train._output if dataset else known.get("dataset")
-        if examples is None:
-            raise UsageError(
-                "It is not known what the model was trained on",
-                hint="Give examples like those in use: pruner.optimize(dataset).",
-            )
+        examples = learned_from(self._model, dataset, "pruner.optimize(dataset)")
         if validation is not None:
             watching: pipeline.Output | None = validation.test._output
         elif dataset is not None:
             watching = dataset.validation._output if dataset.validation else None
         else:
-            watching = known.get("validation")
-        made = pipeline.step(
+            watching = dict(self._model._output.step.inputs).get("validation")
+        step = pipeline.step(
             "prune", TYPE, self._params, model=self._model._output, dataset=examples, validation=watching
         )
-        document, ids = pipeline.document([made], name=f"{self._model._name}, narrower", seed=self._model._seed)
-        started = time.monotonic()
-        result = local.checked(local.execute(document, plan=self._model._plan, show=sink(show)))
-        self.report = Numbers({**blocks.metrics_of(result, ids[made]), "seconds": time.monotonic() - started})
-        small = Model(made.out("model"), f"{self._model._name}, pruned")
-        small._seed, small._plan = self._model._seed, dict(result.plan or self._model._plan)
-        small._artifact = result.outputs[ids[made]]["model"]
-        return small
+        made = make(step, self._model, f"{self._model._name}, narrower", show)
+        self.report = made.report()
+        return made.model(f"{self._model._name}, pruned")

@@ -5,13 +5,13 @@ Called by people; one block is added to the model's pipeline, as for every other
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from deepseek import blocks, local, pipeline
+from deepseek import blocks, pipeline
 from deepseek.dataset import Dataset
-from deepseek.errors import UsageError, unknown
-from deepseek.model import Model, sink
+from deepseek.errors import unknown
+from deepseek.making import learned_from, make
+from deepseek.model import Model
 from deepseek.progress import Sink
 from deepseek.results import Numbers
 
@@ -75,18 +75,8 @@ class Quantizer:
         UsageError
             When the model was not trained here and no data is given.
         """
-        examples = dataset.train._output if dataset else dict(self._model._output.step.inputs).get("dataset")
-        if examples is None:
-            raise UsageError(
-                "It is not known what the model was trained on",
-                hint="Give examples like those in use: quantizer.optimize(dataset).",
-            )
-        made = pipeline.step("quantize", self._type, self._params, model=self._model._output, dataset=examples)
-        document, ids = pipeline.document([made], name=f"{self._model._name}, smaller", seed=self._model._seed)
-        started = time.monotonic()
-        result = local.checked(local.execute(document, plan=self._model._plan, show=sink(show)))
-        self.report = Numbers({**blocks.metrics_of(result, ids[made]), "seconds": time.monotonic() - started})
-        small = Model(made.out("model"), f"{self._model._name} {self._title}")
-        small._seed, small._plan = self._model._seed, dict(result.plan or self._model._plan)
-        small._artifact = result.outputs[ids[made]]["model"]
-        return small
+        examples = learned_from(self._model, dataset, "quantizer.optimize(dataset)")
+        step = pipeline.step("quantize", self._type, self._params, model=self._model._output, dataset=examples)
+        made = make(step, self._model, f"{self._model._name}, smaller", show)
+        self.report = made.report()
+        return made.model(f"{self._model._name} {self._title}")

@@ -199,7 +199,7 @@ def _model(point: Point, hunt: Hunt, model: ModelRef, spec: ModelSpec, ctx: RunC
         update={
             "config": hunt.memory.config(point.name) or spec.config,
             "variants": {},
-            "metrics": {},
+            "metrics": {"validation_accuracy": point.accuracy} if spec.task == "classification" else {},
             "provenance": {**provenance(ctx, ctx.plan), "original": model.digest},
         }
     )

@@ -17,7 +17,7 @@ from engine.datasets import write_images
 from engine.datasets.views import subset
 from engine.errors import CancelledRun, UserError
 from engine.models import build
-from engine.runtime.models import save_model
+from engine.runtime.models import read_spec, save_model
 from engine.runtime.modelspec import ModelSpec
 from engine.runtime.predictor import Predictor
 from engine.runtime.targets import labels_of
@@ -112,6 +112,15 @@ def test_every_model_of_the_front_answers_as_its_point_says(found: tuple[Digits,
     assert set(by_digest) == {model.digest for model in result.front} | {result.model.digest}
     for model in result.front:
         assert made.accuracy(model) == pytest.approx(by_digest[model.digest].accuracy, abs=1e-6)
+
+
+def test_every_small_model_of_the_front_carries_the_accuracy_of_its_point(found: tuple[Digits, Found]) -> None:
+    result = found[1]
+    measured = {point.digest: point.accuracy for point in result.points if point.digest and not point.baseline}
+    small = [model for model in result.front if model.digest in measured]
+    assert small
+    for model in small:
+        assert read_spec(model).metrics == {"validation_accuracy": measured[model.digest]}
 
 
 def test_the_best_is_within_the_allowed_and_the_report_says_so(found: tuple[Digits, Found]) -> None:

@@ -1,6 +1,6 @@
 """What a contestant of the compression benchmark is, and what all tools begin with.
 
-Called by :mod:`benchmarks.compression_tools`. Imports are inside, since no environment has all packages.
+Called by :mod:`benchmarks.compression.tools`. Imports are inside, since no environment has all packages.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One contestant of the compression benchmark in a process of its own: JSON lines in, JSON lines out.
 
-    python -m benchmarks.compression_peers TOOL
+    python -m benchmarks.compression.peers TOOL
 
-Started by :mod:`benchmarks.compression_race`: our own with our interpreter, the peers with that of ``.venv-peers``. All
+Started by :mod:`benchmarks.compression.race`: our own with our interpreter, the peers with that of ``.venv-peers``. All
 contestants speak this protocol, so that all are timed alike:
 
 - ``{"do": "make", ...job}`` -> ``{"size_bytes", "seconds", ...}``: compress, or open what was compressed;
@@ -22,8 +22,8 @@ import traceback
 
 import numpy as np
 
-from benchmarks.compression_contestant import Contestant
-from benchmarks.compression_tools import TOOLS
+from benchmarks.compression.contestant import Contestant
+from benchmarks.compression.tools import TOOLS
 
 WARM_UP = 2
 

@@ -1,4 +1,4 @@
-"""Torch-Pruning with a fine-tuning of a given length: what :mod:`benchmarks.compression_tools` measures ours beside.
+"""Torch-Pruning with a fine-tuning of a given length: what :mod:`benchmarks.compression.tools` measures ours beside.
 
 Magnitude importance over groups, one ratio over all layers (global), channels in eights, the last layer kept: as its
 own scripts for CIFAR do. The fine-tuning is a plain loop: SGD with Nesterov momentum, one cycle of the rate, flips and

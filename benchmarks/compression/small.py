@@ -19,9 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks import compression_models as models
+from benchmarks.compression import models
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 T95 = {4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 SEEDS = 5
 TEACHER_IMAGES = 20_000
@@ -34,7 +34,7 @@ def student(options: argparse.Namespace) -> dict[str, Any]:
 
     The teacher has seen more of them, as teachers have.
     """
-    from benchmarks.compression_subject import place
+    from benchmarks.compression.subject import place
 
     kept = place() / "student.json"
     if kept.exists() and not options.fresh:
@@ -130,7 +130,7 @@ def _accuracy(module: Any, x: Tensor, y: Tensor) -> float:
 
 def edge(options: argparse.Namespace) -> dict[str, Any]:
     """MiniLM's classifier to one of its layers and the words that occur, to 4 and 8 bits, to a folder for elsewhere."""
-    from benchmarks.compression_subject import place
+    from benchmarks.compression.subject import place
 
     kept = place() / "edge.json"
     if kept.exists() and not options.fresh:

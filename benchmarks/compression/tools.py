@@ -1,6 +1,6 @@
 """The tools that compression is measured beside, and our own, each as its own documentation says it is used.
 
-Called by :mod:`benchmarks.compression_peers`, in the process of one tool. Each function takes a job (paths of the
+Called by :mod:`benchmarks.compression.peers`, in the process of one tool. Each function takes a job (paths of the
 network, of its ONNX file in fp32, of calibration inputs; threads) and gives a contestant. Imports are inside, since no
 environment has all of them.
 """
@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.compression_contestant import Contestant, Job, calibration, network, session, tensors
-from benchmarks.compression_torchao import torchao_dynamic, torchao_int4, torchao_pt2e
+from benchmarks.compression.contestant import Contestant, Job, calibration, network, session, tensors
+from benchmarks.compression.torchao import torchao_dynamic, torchao_int4, torchao_pt2e
 
 
 def eager(job: Job) -> Contestant:
@@ -169,7 +169,7 @@ def nncf_int4(job: Job) -> Contestant:
 
 def torch_pruning(job: Job) -> Contestant:
     """Channels removed by Torch-Pruning, fine-tuned for a given time, in ONNX Runtime; then perhaps its INT8."""
-    from benchmarks.compression_pruning import pruned
+    from benchmarks.compression.pruning import pruned
 
     file, told = pruned(job, network(job))
     if job["settings"].get("int8"):

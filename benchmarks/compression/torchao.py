@@ -1,6 +1,6 @@
 """torchao in the compression benchmark: static INT8 by its PT2E flow, dynamic INT8 and INT4 weights, with Inductor.
 
-Called by :mod:`benchmarks.compression_tools`.
+Called by :mod:`benchmarks.compression.tools`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.compression_contestant import Contestant, Job, calibration, network
+from benchmarks.compression.contestant import Contestant, Job, calibration, network
 
 
 def torchao_pt2e(job: Job) -> Contestant:

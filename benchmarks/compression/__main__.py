@@ -15,7 +15,7 @@ bert_large   BERT-large to BERT-base: needs a GPU
 ablation     what each part of our methods brings
 digits       a small convnet, to see in a minute that everything runs; not in ``all``
 
-The networks are those of :mod:`benchmarks.compression_models`. What takes long is made once and kept under
+The networks are those of :mod:`benchmarks.compression.models`. What takes long is made once and kept under
 ``DEEPSEEK_HOME/benchmarks/compressed`` (``--fresh`` makes it anew): our compressed models, with the seconds that they
 took, and the answers of peers to the test part, which depend on files alone. Times are always measured anew. Peers are
 installed in ``.venv-peers``:
@@ -38,14 +38,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PARTS = ("resnet18", "resnet50", "minilm", "lm", "student", "edge", "first_run", "bert_large", "ablation")
 
 
 def images(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """ResNets: ours, and every peer that quantises or prunes networks for images."""
-    from benchmarks.compression_race import Entry
-    from benchmarks.compression_subject import Subject, compressed
+    from benchmarks.compression.race import Entry
+    from benchmarks.compression.subject import Subject, compressed
 
     subject = Subject(name, options)
     ours = compressed(subject, ("int8", "search"), options)
@@ -74,8 +74,8 @@ def images(name: str, options: argparse.Namespace) -> dict[str, Any]:
 
 def minilm(options: argparse.Namespace) -> dict[str, Any]:
     """A text classifier."""
-    from benchmarks.compression_race import Entry
-    from benchmarks.compression_subject import Subject, compressed
+    from benchmarks.compression.race import Entry
+    from benchmarks.compression.subject import Subject, compressed
 
     subject = Subject("minilm", options)
     return subject.race(
@@ -94,8 +94,8 @@ def minilm(options: argparse.Namespace) -> dict[str, Any]:
 
 def lm(options: argparse.Namespace) -> dict[str, Any]:
     """INT4 weights of a decoder."""
-    from benchmarks.compression_race import Entry
-    from benchmarks.compression_subject import Subject, compressed
+    from benchmarks.compression.race import Entry
+    from benchmarks.compression.subject import Subject, compressed
 
     subject = Subject("lm", options)
     return subject.race(
@@ -118,8 +118,8 @@ def bert_large(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _parts() -> dict[str, Callable[[argparse.Namespace], dict[str, Any]]]:
-    from benchmarks import compression_small as small
-    from benchmarks.compression_ablation import ablation
+    from benchmarks.compression import small
+    from benchmarks.compression.ablation import ablation
 
     return {
         "resnet18": lambda options: images("resnet18", options),
@@ -154,7 +154,7 @@ def main() -> None:
     os.environ.setdefault("DEEPSEEK_HOME", str(Path(tempfile.gettempdir()) / "deepseek-benchmarks"))
     import torch
 
-    from benchmarks.compression_race import conditions
+    from benchmarks.compression.race import conditions
 
     torch.set_num_threads(options.threads)
     found: dict[str, Any] = {"before": conditions(), "threads": options.threads, "torch": torch.__version__}

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from benchmarks import compression_models as models
-from benchmarks.compression_race import Entry, conditions, race, show, table, verdict
+from benchmarks.compression import models
+from benchmarks.compression.race import Entry, conditions, race, show, table, verdict
 from engine.runtime.examples import Examples, load
 from engine.runtime.onnx_export import to_onnx
 from engine.runtime.predictor import Predictor
@@ -40,7 +40,7 @@ class Subject:
     Parameters
     ----------
     name
-        Of the network in :mod:`benchmarks.compression_models`.
+        Of the network in :mod:`benchmarks.compression.models`.
     """
 
     def __init__(self, name: str, options: argparse.Namespace) -> None:

@@ -1,6 +1,6 @@
 """Contestants of the compression benchmark side by side: started, asked in turns, and put into one table.
 
-Called by :mod:`benchmarks.compression`. Each contestant is a process (:mod:`benchmarks.compression_peers`) with the
+Called by :mod:`benchmarks.compression`. Each contestant is a process (:mod:`benchmarks.compression.peers`) with the
 same number of threads; only one computes at a time. In every round each is timed for a few calls, in turns that go
 forth and back, so that a machine that slows down slows all alike. One that fails stays in the table, with its error.
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 OURS = Path(sys.executable)
 PEERS = ROOT / ".venv-peers/bin/python"
 SURE = 1.959964
@@ -60,7 +60,7 @@ class Process:
             **os.environ, "OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE", "CUDA_VISIBLE_DEVICES": "",
         }  # fmt: skip
         self._process = subprocess.Popen(
-            [str(python), "-m", "benchmarks.compression_peers", entry.tool], cwd=ROOT, env=environment, text=True,
+            [str(python), "-m", "benchmarks.compression.peers", entry.tool], cwd=ROOT, env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log.open("w"),
         )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Texts for the compression benchmarks that every machine with our packages has: docstrings and Python's own library.
 
-Called by :mod:`benchmarks.compression_models`. Files are parsed, never imported. Nothing is kept in the repository; the
+Called by :mod:`benchmarks.compression.models`. Files are parsed, never imported. Nothing is kept in the repository; the
 texts depend on the installed versions, which are stated beside each number.
 
 Docstrings (which package is a sentence from?): numpy, scipy, scikit-learn, pandas, sympy, networkx, torch and Django,

@@ -1,7 +1,7 @@
 """The trained models that compression is measured on: each is made once, by one command, and kept.
 
-    python -m benchmarks.compression_models [NAME ...] --cifar FOLDER [--threads N]
-    python -m benchmarks.compression_models --list
+    python -m benchmarks.compression.models [NAME ...] --cifar FOLDER [--threads N]
+    python -m benchmarks.compression.models --list
 
 digits     a convnet on scikit-learn's digits
 resnet18   ResNet-18 with the stem for 32 pixels on CIFAR-10: six epochs at half the resolution, then
@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from deepseek import Dataset, Model
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SEED = 0
 TEXT_TOKENS = 48
 BLOCK_TOKENS = 128
@@ -67,7 +67,7 @@ def load(name: str) -> tuple[Model, dict[str, Any]]:
     from deepseek import Model
 
     if not has(name):
-        raise SystemExit(f"{name} is not there yet: python -m benchmarks.compression_models {name} --cifar FOLDER")
+        raise SystemExit(f"{name} is not there yet: python -m benchmarks.compression.models {name} --cifar FOLDER")
     return Model.load(folder() / f"{name}.zip"), json.loads((folder() / f"{name}.json").read_text())
 
 
@@ -87,14 +87,14 @@ def data(name: str, cifar: Path | None = None) -> Dataset:
     if name == "minilm":
         texts, labels = _docstrings()
         return Dataset.from_texts(texts, labels, seed=SEED, length=TEXT_TOKENS).split(test=0.27, validation=0.0)
-    from benchmarks.compression_texts import library
+    from benchmarks.compression.texts import library
 
     corpus = Dataset.from_texts(library(LIBRARY_MB), seed=SEED, length=BLOCK_TOKENS, vocabulary=4096)
     return corpus.split(test=0.1, validation=0.0, shuffle=False)  # the last files, none of which was learned from
 
 
 def _docstrings() -> tuple[list[str], list[str]]:
-    from benchmarks.compression_texts import docstrings, versions
+    from benchmarks.compression.texts import docstrings, versions
 
     kept = folder() / "docstrings.json"
     if kept.exists():
@@ -223,7 +223,7 @@ def make(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "python": platform.python_version(), "machine": platform.machine(),
     }  # fmt: skip
     if name == "minilm":
-        from benchmarks.compression_texts import versions
+        from benchmarks.compression.texts import versions
 
         about["texts"] = versions()
     (folder() / f"{name}.json").write_text(json.dumps(about, indent=1))

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks import compression_models as models
-from benchmarks.compression_race import paired, wilson
+from benchmarks.compression import models
+from benchmarks.compression.race import paired, wilson
 
 
 def ablation(options: argparse.Namespace) -> dict[str, Any]:
@@ -117,8 +117,8 @@ def _pruning(options: argparse.Namespace) -> dict[str, Any]:
 
 def _network(name: str, options: argparse.Namespace, count: int) -> tuple[nn.Module, Tensor, Tensor, Tensor]:
     """A trained network, calibration inputs, and some test inputs with their classes, drawn by one seed."""
-    from benchmarks.compression_subject import Subject
-    from benchmarks.compression_tools import network
+    from benchmarks.compression.subject import Subject
+    from benchmarks.compression.tools import network
 
     subject = Subject(name, options)
     inputs = np.load(subject.job["inputs"], mmap_mode="r")
@@ -130,7 +130,7 @@ def _network(name: str, options: argparse.Namespace, count: int) -> tuple[nn.Mod
 
 def _labelled(name: str, options: argparse.Namespace) -> list[tuple[Tensor, Tensor]]:
     """Calibration inputs with their classes."""
-    from benchmarks.compression_subject import Subject
+    from benchmarks.compression.subject import Subject
 
     subject = Subject(name, options)
     x = torch.from_numpy(np.load(subject.job["calibration"]))

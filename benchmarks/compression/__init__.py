@@ -1,0 +1,1 @@
+"""Compression beside its peers; see `__main__.py`."""

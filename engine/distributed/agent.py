@@ -157,13 +157,12 @@ class Agent(LocalElasticAgent):
             self._remaining_restarts = 0
             return
         beats = self._watch.beats(self.pids)
-        # A rank that only lost its peer is named when nobody else is: then the way between them broke.
-        guilty = list(self._hung) or [local for local, code in codes.items() if code != EXIT_PEER_LOST]
+        guilty = list(self._hung) or guilty_of(codes)
         step = max((beat.step for beat in beats.values() if beat.phase != "end"), default=0)
         if step > self._lost_at >= 0:
             self._remaining_restarts = max(self._remaining_restarts, self._worker_group.spec.max_restarts)
         self._lost_at = step
-        for local in guilty or codes:
+        for local in guilty:
             beat = beats.get(local)
             hung = self._hung.get(local)
             self._told(
@@ -177,6 +176,22 @@ class Agent(LocalElasticAgent):
                     where=hung.where if hung else "",
                 )
             )
+
+
+def guilty_of(codes: Mapping[int, int]) -> list[int]:
+    """The ranks that a new start is owed to, of all that ended: local rank -> exit code.
+
+    A rank that only lost its peer is named when nobody else is: then the way between them broke. Nor is one that was
+    still running when PyTorch's agent found the loss, and ended it with SIGTERM like the rest.
+
+    Examples
+    --------
+    >>> guilty_of({0: -15, 1: -9}), guilty_of({0: 76, 1: -15}), guilty_of({0: 76, 1: 76})
+    ([1], [1], [0, 1])
+    """
+    excuses: tuple[set[int], ...] = ({EXIT_PEER_LOST, -signal.SIGTERM}, {EXIT_PEER_LOST}, set())
+    found = ([local for local, code in codes.items() if code not in excused] for excused in excuses)
+    return next((some for some in found if some), [])
 
 
 def _signal_name(number: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def blobs(count: int, seed: int = 0, poisoned: int | None = None) -> TrainingDat
 
 
 class Saboteur:
-    """A context that kills or stops one rank at a step, once."""
+    """A context that kills or stops one rank at a step, once; the others are busy with that step for a while."""
 
     def __init__(self, ctx: Any, world: World, arguments: dict[str, Any]) -> None:
         self._ctx, self._world, self._arguments = ctx, world, arguments
@@ -74,6 +75,10 @@ class Saboteur:
     def check_cancelled(self) -> None:
         self._steps += 1
         mark = self._ctx.workdir / "went-wrong"
-        if self._world.rank == self._arguments["rank"] and self._steps == self._arguments["at"] and not mark.exists():
+        if self._steps != self._arguments["at"]:
+            return
+        if self._world.rank != self._arguments["rank"]:
+            time.sleep(self._arguments.get("busy_s", 0.0))
+        elif not mark.exists():
             mark.touch()
             os.kill(os.getpid(), getattr(signal, self._arguments["deed"]))

@@ -65,6 +65,8 @@ def images(name: str, options: argparse.Namespace) -> dict[str, Any]:
     if searched.exists():  # the pruning peer trains for as long as our search took
         seconds = json.loads(searched.read_text())["seconds"]
         settings = {"ratio": options.ratio, "seconds": min(seconds, options.budget)}
+        for old in subject.folder.glob("torch-pruning-*") if options.fresh else ():
+            old.unlink()
         entries += [
             Entry("Torch-Pruning", "torch_pruning", settings, is_peer=True),
             Entry("Torch-Pruning + ORT INT8", "torch_pruning", {**settings, "int8": True}, is_peer=True),

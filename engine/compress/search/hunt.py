@@ -37,7 +37,7 @@ TIMING_S = 1.5
 SLOWER = 1.02
 SHARE_OF_JUDGING = 0.03
 LEAST_JUDGED = 200
-LARGEST_SHARE, SAFETY, LEAST_TRAINING_S = 0.5, 1.5, 2.0
+LARGEST_SHARE, SAFETY, LEAST_TRAINING_S = 0.4, 1.5, 2.0
 HOPELESS_DROP, LOOKED_AT = 0.15, 256
 """What a pruned network may lose before it is trained, and on how many examples that is seen."""
 GIVEN, EXPORTED = "original", "fp32"
@@ -201,7 +201,7 @@ class Hunt:
         return self.judge.choose(call, self.check, LOOKED_AT).accuracy
 
     def _seconds_for(self, recipe: Recipe) -> float | None:
-        """How long a training may take: half of what is left, or less where the rest of the candidate needs it."""
+        """How long a training may take: a part of what is left, or less where the rest of the candidate needs it."""
         if self.goal.budget_s is None or not recipe.trains:
             return None
         whole = [one.point.seconds for one in self.memory.tried[:1]]

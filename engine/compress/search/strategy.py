@@ -2,8 +2,9 @@
 
 Called by the search. A pure function of the past, so that a search that was stopped goes on where it was. In order:
 whole numbers without training, since they cost seconds; where these lose too much, the same with the most sensitive
-layers in floats, and trained; then ever more channels removed, between the most that was good enough and the least that
-was not; then weights of four bits. Must not know how any of this is done.
+layers in floats, and trained; then ever more channels removed, each network from the one before, so that no training is
+lost, and between the most that was good enough and the least that was not once there is one; then weights of four bits.
+Must not know how any of this is done.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from engine.compress.search.front import Point, Target
 Numbers = Literal["fp32", "int8", "qat", "dynamic", "int4", "mixed"]
 
 FIRST_RATIO = 0.3
+"""Also what each further step takes of the channels that are left, until one was too many."""
 LARGEST_RATIO = 0.9
 NARROWEST = 0.08
 """Ratios closer together than this are not told apart."""
+NEAR = 3.0
+"""Times the drop that is allowed: what loses more is not brought back by training through the rounding."""
 KEPT = (1, 3, 6)
 """How many of the most sensitive layers are tried in floats."""
 
@@ -88,6 +92,8 @@ class Means:
         Kinds of numbers that fit the model, the most promising first.
     prunes
         True when channels can be removed and the rest trained.
+    max_drop
+        Accuracy that may be lost, as a share.
     candidates
         How many recipes at most.
     """
@@ -95,6 +101,7 @@ class Means:
     target: Target
     numbers: tuple[Numbers, ...]
     prunes: bool
+    max_drop: float = 0.005
     candidates: int = 12
 
 
@@ -138,23 +145,31 @@ def _repaired(tried: Sequence[Tried], means: Means) -> list[Recipe]:
 
 
 def _pruned(tried: Sequence[Tried], means: Means) -> list[Recipe]:
-    """The ratio between the largest that was good enough and the smallest that was not."""
+    """More than the largest ratio that was good enough, and less than the smallest that was not."""
     if not means.prunes:
         return []
     base = best_whole(tried)
-    good = {one.recipe.ratio for one in tried if one.recipe.ratio and one.point.status == "kept"}
-    bad = {one.recipe.ratio for one in tried if one.recipe.ratio} - good
-    if bad and base.numbers == "int8" and "qat" in means.numbers:
+    pruned = [one for one in tried if one.recipe.ratio]
+    good = {one.recipe.ratio for one in pruned if one.point.status == "kept"}
+    bad = {one.recipe.ratio for one in pruned} - good
+    low, high = max(good, default=0.0), min(bad, default=1.0)
+    if bad and base.numbers == "int8" and "qat" in means.numbers and _is_near(tried, base, high, means.max_drop):
         # Rounding may be what cost too much: training through it is tried at the ratio nearest to good.
-        trained = Recipe(min(bad), "qat")
+        trained = Recipe(high, "qat")
         if _of(tried, trained) is None:
             return [trained]
-    if not good and not bad:
-        return [replace(base, ratio=FIRST_RATIO)]
-    low = max(good, default=0.0)
-    high = min((ratio for ratio in bad if ratio > low), default=1.0)
-    ratio = round((low + high) / 2, 2)
-    return [] if high - low < 2 * NARROWEST or ratio > LARGEST_RATIO else [replace(base, ratio=ratio)]
+    if not bad:
+        ratio = round(low + FIRST_RATIO * (1 - low), 2)
+        return [] if ratio > LARGEST_RATIO else [replace(base, ratio=ratio)]
+    return [] if high - low < 2 * NARROWEST else [replace(base, ratio=round((low + high) / 2, 2))]
+
+
+def _is_near(tried: Sequence[Tried], base: Recipe, ratio: float, max_drop: float) -> bool:
+    """True when a pruned network came close to losing no more than allowed."""
+    whole, small = _of(tried, base), _of(tried, replace(base, ratio=ratio))
+    if whole is None or small is None or small.reason != "accuracy":
+        return False
+    return whole.accuracy - small.accuracy <= NEAR * max_drop
 
 
 def _small(tried: Sequence[Tried], means: Means) -> list[Recipe]:

@@ -11,7 +11,7 @@ import copy
 import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,10 @@ from engine.compress.qat import learnable, train_int8
 from engine.compute.profile import workload_key
 from engine.learn import TrainingData, TrainingOptions, train
 from engine.learn.checkpoints.checkpoint import CheckpointFolder
-from engine.learn.choosing import step_seconds
+from engine.learn.choosing import choose, step_seconds
 from engine.learn.distil import Distillation, DistilOptions
 from engine.runtime.modelspec import ModelSpec
-from engine.spec import ExecutionPlan, RunContext
+from engine.spec import Choice, ExecutionPlan, RunContext
 from engine.spec.context import LogLevel
 
 BATCH_SIZE = 64
@@ -51,6 +51,8 @@ class Tuner:
         On the device where it trains.
     epochs
         How often each example is seen, where there is time.
+    choices
+        What the first training found fastest, for those that follow.
     """
 
     spec: ModelSpec
@@ -59,6 +61,7 @@ class Tuner:
     epochs: int
     ctx: RunContext
     check: Callable[[], None]
+    choices: dict[str, Choice] = field(default_factory=dict)
 
     def tune(self, module: nn.Module, name: str, seconds: float | None) -> None:
         """Train a network in place; it comes back to the CPU, in evaluation mode.
@@ -73,7 +76,8 @@ class Tuner:
         device = self.data.examples.device
         data = replace(self.data, distillation=Distillation(self._teacher(), weight=TEACHERS_WEIGHT))
         module.to(device).train()
-        data, options = self._fitting(module, data, self._options(), seconds)
+        plan = self._planned(module, data, seconds)
+        data, options = self._fitting(module, data, self._options(), seconds, plan)
         with self._checkpoints(name) as folder:
             train(
                 module,
@@ -83,7 +87,7 @@ class Tuner:
                 seed=self.ctx.seed,
                 checkpoints=folder,
                 identity=_identity(name, data, options),
-                plan=self.ctx.plan,
+                plan=plan,
                 workload=self._workload(options),
             )
         module.cpu().eval()
@@ -93,7 +97,7 @@ class Tuner:
         distil = DistilOptions(ROUNDED_TEMPERATURE, ROUNDED_WEIGHT)
         options = replace(self._options(), learning_rate=ROUNDED_RATE, distil=distil)
         graph = learnable(int8.graph).to(self.data.examples.device)
-        data, options = self._fitting(graph, self.data, options, seconds)
+        data, options = self._fitting(graph, self.data, options, seconds, self.ctx.plan)
         with self._checkpoints(name) as folder:
             return train_int8(
                 int8, data, options, Aside(self.ctx, self.check), self._teacher(),
@@ -110,6 +114,17 @@ class Tuner:
         yield CheckpointFolder(folder)
         shutil.rmtree(folder, ignore_errors=True)
 
+    def _planned(self, module: nn.Module, data: TrainingData, seconds: float | None) -> ExecutionPlan:
+        """The run's plan with the fastest numbers for this training, so that its length is known beforehand."""
+        plan, options = self.ctx.plan, self._options()
+        key = self._workload(options)
+        if seconds is None or key in plan.choices:
+            return plan
+        if key not in self.choices:
+            steps = int(seconds / step_seconds(plan, key, module, data, options))
+            self.choices[key] = choose(plan, key, module, data, options, Aside(self.ctx, self.check), steps)
+        return plan.model_copy(update={"choices": {**plan.choices, key: self.choices[key]}})
+
     def _workload(self, options: TrainingOptions) -> str:
         """That of the original: what was found best for it serves its pruned forms."""
         shape = self.data.examples.network_shape
@@ -125,21 +140,24 @@ class Tuner:
         )
 
     def _fitting(
-        self, module: nn.Module, data: TrainingData, options: TrainingOptions, seconds: float | None
-    ) -> tuple[TrainingData, TrainingOptions]:
-        """So many epochs, or so much of one, as there is time for."""
+        self, module: nn.Module, data: TrainingData, options: TrainingOptions, seconds: float | None,
+        plan: ExecutionPlan,
+    ) -> tuple[TrainingData, TrainingOptions]:  # fmt: skip
+        """So many epochs as there is time for, of so many examples that the last one is whole."""
         if seconds is None:
             return data, options
-        step_s = step_seconds(self.ctx.plan, self._workload(options), module, data, options)
+        step_s = step_seconds(plan, self._workload(options), module, data, options)
         steps = max(SHORTEST_STEPS, int(seconds / step_s))
         whole = math.ceil(len(data.examples) / options.batch_size)
-        if steps >= whole:
-            return data, replace(options, epochs=min(options.epochs, steps // whole))
+        epochs = min(options.epochs, math.ceil(steps / whole))
+        share = steps // epochs
+        if share >= whole:
+            return data, replace(options, epochs=epochs)
         generator = torch.Generator().manual_seed(self.ctx.seed)
-        rows = torch.randperm(len(data.examples), generator=generator)[: steps * options.batch_size]
+        rows = torch.randperm(len(data.examples), generator=generator)[: share * options.batch_size]
         rows = rows.to(data.examples.device)
         targets = None if data.targets is None else data.targets[rows]
-        return replace(data, examples=data.examples.part(rows), targets=targets), replace(options, epochs=1)
+        return replace(data, examples=data.examples.part(rows), targets=targets), replace(options, epochs=epochs)
 
 
 def _identity(name: str, data: TrainingData, options: TrainingOptions) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def search(
     plain = replace(ready.data, augment=None)
     batches = [plain.batch(part) for part in torch.split(rows, BATCH)]
     hunting = replace(goal, budget_s=None if goal.budget_s is None else goal.budget_s - finishing_s(goal.budget_s))
-    means = Means(goal.target, _numbers(opened.spec), _prunes(opened.spec), goal.candidates)
+    means = Means(goal.target, _numbers(opened.spec), _prunes(opened.spec), goal.max_drop, goal.candidates)
     size = sum(entry["size"] for name, entry in model.files.items() if name in (MODEL, WEIGHTS))
     hunt = Hunt(judge, opened.module, size, means, hunting, memory, ctx)
     tuner = Tuner(opened.spec, opened.module, _placed(model, dataset, ready, ctx), goal.epochs, ctx, hunt.check)

@@ -84,7 +84,7 @@ def test_the_cheap_comes_first_and_then_ever_more_channels_go() -> None:
     assert names[0] == "int8"
     assert names[1] == "prune 30% + int8"
     ratios = [one.recipe.ratio for one in hunted(0.7) if one.recipe.numbers == "int8" and one.recipe.ratio]
-    assert ratios[:2] == [0.3, 0.65]
+    assert ratios[:3] == [0.3, 0.51, 0.66]  # 30 % of what is left, each time
 
 
 def test_the_search_closes_in_on_the_largest_ratio_that_is_good_enough() -> None:
@@ -97,6 +97,13 @@ def test_training_through_the_rounding_is_tried_where_pruning_failed() -> None:
     done = hunted(0.2)
     first_bad = next(n for n, one in enumerate(done) if one.point.status == "refused")
     assert done[first_bad + 1].recipe == replace(done[first_bad].recipe, numbers="qat")
+
+
+def test_what_lost_far_too_much_is_not_trained_through_the_rounding() -> None:
+    done = [tried(Recipe()), tried(Recipe(0.3), "accuracy")]
+    hopeless = replace(done[1], point=replace(done[1].point, accuracy=0.9 - 4 * MEANS.max_drop))
+    assert next_recipe(done, MEANS) == Recipe(0.3, "qat")
+    assert next_recipe([done[0], hopeless], MEANS) == Recipe(0.15)
 
 
 def test_a_lossy_int8_is_repaired_layer_by_layer_until_it_is_good_enough() -> None:

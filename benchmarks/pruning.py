@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from engine.compress.prune import Importance
 from engine.compress.prune.method import Pruning
-from engine.compress.prune.target import prune_to, share_of
+from engine.compress.prune.target import cost_of, prune_to, share_of
 from engine.errors import UserError
 from engine.models import build
 
@@ -123,8 +123,10 @@ def measured(name: str, seed: int, remaining: float) -> dict[str, float]:
                 )  # fmt: skip
             except UserError:  # no batch normalisation
                 continue
-            small = pruning.closest(lambda ranked: prune_to(ranked, share, remaining, "global", step)[0])
-            found[f"{importance}, {'mended' if mended else 'as it is'}"] = base - digits.accuracy(small.module)
+            for cost in (None, cost_of("macs")) if importance == "measured" else (None,):
+                small = pruning.closest(lambda ranked: prune_to(ranked, share, remaining, "global", step)[0], cost)
+                way = f"{importance}{' with costs' if cost else ''}, {'mended' if mended else 'as it is'}"
+                found[way] = base - digits.accuracy(small.module)
     return found
 
 

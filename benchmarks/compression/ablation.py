@@ -7,6 +7,7 @@ of the test part, drawn by one seed, which nothing is chosen by.
 from __future__ import annotations
 
 import argparse
+import copy
 import math
 from typing import Any
 
@@ -21,7 +22,7 @@ from benchmarks.compression.race import paired, wilson
 def ablation(options: argparse.Namespace) -> dict[str, Any]:
     """What the parts of our methods bring, on examples that nothing was chosen by."""
     found: dict[str, Any] = {}
-    for name, part in (("int8", _int8), ("int4", _int4), ("pruning", _pruning)):
+    for name, part in (("int8", _int8), ("int4", _int4), ("pruning", _pruning), ("counting", _counting)):
         try:
             found[name] = part(options)
         except SystemExit as error:  # the network is not there
@@ -81,37 +82,61 @@ def _int4(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _pruning(options: argparse.Namespace) -> dict[str, Any]:
-    """Kinds of importance, mending and counting anew, without any training: ResNet-18, part of the test images."""
-    from engine.compress.prune import prune
+    """Kinds of importance, costs, mending and counting anew, without any training: ResNet-18, half of its work left."""
+    from engine.compress.prune.method import Pruning
+    from engine.compress.prune.target import cost_of, prune_to, share_of
 
-    module, calibration, x, y = _network("resnet18", options, 1_000)
+    module, calibration, x, y = _network("resnet18", options, 2_000)
     about = models.load("resnet18")[0].spec
-    labelled = _labelled("resnet18", options)
-    plain = {"importance": "l1", "examples": None}
+    labelled, changed, one = _labelled("resnet18", options), _changed("resnet18", options), calibration[:1]
+    share = share_of("macs", module, one)
+    as_they_are = {"counted": None, "mended": False}
     kinds: dict[str, dict[str, Any]] = {
-        "L1, nothing else": plain,
-        "L1, batch norm counted anew": {"importance": "l1", "mended": False},
-        "L1, mended": {"importance": "l1"},
-        "L2, mended": {"importance": "l2"},
-        "batch norm, mended": {"importance": "batch_norm"},
-        "Taylor, mended": {"importance": "taylor"},
-        "Taylor, mended, per layer": {"importance": "taylor", "scope": "layer"},
+        "L1, nothing else": {"importance": "l1", "examples": None, "counted": None},
+        "L1, counted on images as they are": {"importance": "l1", **as_they_are},
+        "L1, counted on changed images": {"importance": "l1", "mended": False},
+        **{f"{name}, mended": {"importance": name} for name in ("l1", "l2", "batch_norm", "taylor", "measured")},
+        "measured with costs, mended": {"importance": "measured"},
     }
-    print(f"\nablation, pruning: ResNet-18, a quarter of the channels, no training, {len(y)} test images")
+    print(f"\nablation, pruning: ResNet-18, half of the multiplications, no training, {len(y)} test images")
     rows = {}
     for kind, settings in kinds.items():
-        small = prune(
-            module, about["architecture"], about["config"], calibration[:1],
-            **{"ratio": 0.25, "examples": labelled, **settings},
+        pruning = Pruning(
+            module, about["architecture"], about["config"], one,
+            **{"examples": labelled, "counted": changed, **settings},
         )  # fmt: skip
+        cost = cost_of("macs") if "costs" in kind else None
+        small = pruning.closest(lambda ranked: prune_to(ranked, share, 0.5, "global", 8)[0], cost)
         rows[kind] = {
-            "accuracy": float((_answers(small.module, x) == y).float().mean()),
+            "accuracy": float((_answers(small.module, x) == y).float().mean()), "ranked by": small.importance,
             "macs": small.macs_after / small.macs_before, "parameters": small.params_after / small.params_before,
         }  # fmt: skip
         print(
-            f"  {kind:32} {100 * rows[kind]['accuracy']:.1f} % with {100 * rows[kind]['macs']:.0f} % of the work",
+            f"  {kind:36} {100 * rows[kind]['accuracy']:.1f} % with {100 * rows[kind]['macs']:.0f} % of the work, "
+            f"{100 * rows[kind]['parameters']:.0f} % of the parameters",
             flush=True,
         )
+    return rows
+
+
+def _counting(options: argparse.Namespace) -> dict[str, Any]:
+    """Batch normalisation counted anew on images as they are and as training changes them; nothing is pruned."""
+    from engine.compress.recalibrate import recalibrate
+
+    module, calibration, x, y = _network("resnet18", options, 10_000)
+    right = _answers(module, x) == y
+    kinds = {"on images as they are": list(calibration.split(64)), "on changed images": _changed("resnet18", options)}
+    print(
+        f"\nablation, counting anew: ResNet-18, {len(y)} test images, as trained "
+        f"{100 * float(right.float().mean()):.2f} %"
+    )
+    rows = {}
+    for kind, batches in kinds.items():
+        other = copy.deepcopy(module)
+        recalibrate(other, batches)
+        found = _answers(other, x) == y
+        rows[kind] = [100 * value for value in paired(right.numpy(), found.numpy())]
+        print(f"  {kind:36} drop {rows[kind][0]:+.2f} ({rows[kind][1]:+.2f} to {rows[kind][2]:+.2f})", flush=True)
     return rows
 
 
@@ -126,6 +151,17 @@ def _network(name: str, options: argparse.Namespace, count: int) -> tuple[nn.Mod
     labels = np.load(subject.job["labels"])[rows] if "labels" in subject.job else np.zeros(len(rows), dtype=np.int64)
     calibration = torch.from_numpy(np.load(subject.job["calibration"]))
     return network(subject.job), calibration, torch.from_numpy(inputs[rows]), torch.from_numpy(labels)
+
+
+def _changed(name: str, options: argparse.Namespace) -> list[Tensor]:
+    """Calibration inputs, mirrored and cropped by chance as in training."""
+    from benchmarks.compression.subject import Subject
+    from engine.learn.prepare import prepare
+
+    subject = Subject(name, options)
+    some = subject.choosing.augment(flip=True, crop=4).train
+    data = prepare(subject.model.artifact, some.artifact, "classification", torch.device("cpu")).data
+    return [data.batch(part)[0] for part in torch.from_numpy(subject.rows()).split(64)]
 
 
 def _labelled(name: str, options: argparse.Namespace) -> list[tuple[Tensor, Tensor]]:

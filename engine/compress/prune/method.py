@@ -21,9 +21,11 @@ from engine.compress.prune.importance import Importance, Loss, Scores, scores
 from engine.compress.prune.mend import Moments, mend, read_moments
 from engine.compress.recalibrate import recalibrate
 from engine.errors import UserError
+from engine.models import build
 
 Examples = Sequence[Tensor | tuple[Tensor, Tensor]]
 Ranking = Importance | Literal["measured"]
+Cost = Callable[[Counts], int]
 
 COMPARED = 256
 
@@ -143,6 +145,9 @@ class Pruning:
     ----------
     module, architecture, config, sample, importance, examples, loss, streams, mended, check
         As in :func:`prune`.
+    counted
+        Inputs that batch normalisation is counted anew on: changed at random where those of the training were, since
+        the layers have learned with statistics of that kind. None: those of the examples.
     """
 
     def __init__(
@@ -155,6 +160,7 @@ class Pruning:
         importance: Ranking = "l1",
         examples: Examples | None = None,
         loss: Loss = nn.functional.cross_entropy,
+        counted: Sequence[Tensor] | None = None,
         streams: bool = True,
         mended: bool = True,
         check: Callable[[], None] = lambda: None,
@@ -167,6 +173,7 @@ class Pruning:
         self.importance, self.loss = importance, loss
         self.pairs = [batch for batch in examples or () if isinstance(batch, tuple)]
         self.inputs = [batch[0] if isinstance(batch, tuple) else batch for batch in examples or ()]
+        self.counted = self.inputs if counted is None else list(counted)
         if importance == "measured" and not self.inputs:
             raise UserError(
                 "Which importance is best can only be measured on examples",
@@ -191,23 +198,25 @@ class Pruning:
         small, config = cut(self.module, self.architecture, self.found, kept)
         if kept and finished:
             mend(self.module, small, self.groups, kept, self.moments)
-            recalibrate(small, self.inputs, self.check)
+            recalibrate(small, self.counted, self.check)
         went = {
             group.name: 1 - len(kept[group.name]) / group.count if group.name in kept else 0.0 for group in self.groups
         }
         return Pruned(small, config, went, self.before, count(small, self.sample), self.ranked)
 
-    def closest(self, make: Callable[[Pruning], Pruned]) -> Pruned:
+    def closest(self, make: Callable[[Pruning], Pruned], cost: Cost | None = None) -> Pruned:
         """What is made of this pruning; of a measured one, the closest to the original over all ways to rank.
 
         Parameters
         ----------
         make
-            Prunes by the ranking that it is given.
+            Prunes by the ranking that it is given, always to the same goal.
+        cost
+            What the goal counts: units are then also ranked by their importance for what they cost.
         """
         if self.importance != "measured":
             return make(self)
-        made = [make(ranking) for ranking in self._rankings()]
+        made = [make(ranking) for ranking in self._rankings(cost)]
         return min(made, key=lambda small: self._error(small.module))
 
     @torch.no_grad()
@@ -222,16 +231,43 @@ class Pruning:
                 break
         return total
 
-    def _rankings(self) -> Iterator[Pruning]:
-        """The same by every importance that this network and its examples allow."""
-        yield self
-        for importance in (name for name in get_args(Importance) if name != self.ranked):
-            other = copy.copy(self)
+    def _rankings(self, cost: Cost | None) -> Iterator[Pruning]:
+        """The same by every importance that this network and its examples allow, and by each for its cost."""
+        costs = None if cost is None else self._costs(cost)
+        for importance in get_args(Importance):
             try:
-                other.scores, other.ranked = self._scores(importance), importance
+                found = self.scores if importance == self.ranked else self._scores(importance)
             except UserError:  # no normalisation, or no targets
                 continue
-            yield other
+            yield self._ranked_by(importance, found)
+            if costs:
+                yield self._ranked_by(importance, {name: values / costs[name] for name, values in found.items()})
+
+    def _ranked_by(self, importance: Importance, found: Scores) -> Pruning:
+        other = copy.copy(self)
+        other.scores, other.ranked = found, importance
+        return other
+
+    def _costs(self, cost: Cost) -> dict[str, float] | None:
+        """What one unit of each group costs, beside all of the network; None where that depends on values.
+
+        Found by building the network with an eighth of one group's units less, without memory for its weights.
+        """
+        whole, found = cost(self.before), {}
+        for group in self.groups:
+            self.check()
+            some = max(1, group.count // 8)
+            if group.count == some:
+                found[group.name] = 1 / self.before.params
+                continue
+            config = with_counts(self.found, {group.name: group.count - some})
+            try:
+                with torch.random.fork_rng([]), torch.device("meta"):
+                    left = cost(count(build(self.architecture, config), self.sample))
+            except (RuntimeError, NotImplementedError):
+                return None
+            found[group.name] = max((whole - left) / some / whole, 1e-9)
+        return found
 
     def _scores(self, importance: Importance) -> Scores:
         return scores(self.module, self.groups, importance, self.pairs, self.loss, self.check)

@@ -15,7 +15,7 @@ A round that is done is remembered in the block's folder, so a run that was cut 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -28,7 +28,7 @@ from engine.compress.prune.goal import Outcome, RoundContext, Wanted
 from engine.compress.prune.groups import structure
 from engine.compress.prune.method import Pruned, Pruning
 from engine.compress.prune.outcome import Judge, compared, is_slower
-from engine.compress.prune.target import prune_to, share_of
+from engine.compress.prune.target import cost_of, prune_to, share_of
 from engine.compute.plan import applied
 from engine.datasets.texts import TOKENIZER
 from engine.errors import UserError
@@ -174,6 +174,7 @@ class _Rounds:
             importance=wanted.importance,
             examples=examples,
             loss=ready.task.loss(),
+            counted=[ready.data.batch(rows)[0] for rows in self._rows(ready)],
             streams=wanted.streams,
             mended=wanted.mended,
             check=self.ctx.check_cancelled,
@@ -187,7 +188,9 @@ class _Rounds:
             share = share_of(wanted.target, self.original, self.one, self.ctx.check_cancelled)
             if not number and wanted.rounds > 1:
                 prune_to(pruning, share, wanted.remaining, wanted.scope, wanted.round_to)  # refuses what cannot be
-            small = pruning.closest(lambda ranked: prune_to(ranked, share, goal, wanted.scope, wanted.round_to)[0])
+            small = pruning.closest(
+                lambda ranked: prune_to(ranked, share, goal, wanted.scope, wanted.round_to)[0], cost_of(wanted.target)
+            )
         if wanted.rounds == 1 and not any(small.ratios.values()):
             raise UserError(
                 "No channel can go: rounded to multiples of {round_to}, every layer stays as it is",
@@ -199,8 +202,14 @@ class _Rounds:
 
     def _examples(self, ready: Prepared) -> list[tuple[Tensor, Tensor]]:
         data = ready.other(self.dataset, CPU)
-        rows = torch.randperm(len(data.examples))[: self.wanted.examples]
-        return [data.batch(part) for part in torch.split(rows, min(BATCH, data.examples.batch_size))]
+        return [data.batch(rows) for rows in self._rows(ready)]
+
+    def _rows(self, ready: Prepared) -> Sequence[Tensor]:
+        """Of the same examples in every round's every use, a batch at a time."""
+        examples = ready.data.examples
+        generator = torch.Generator().manual_seed(self.ctx.seed)
+        rows = torch.randperm(len(examples), generator=generator)[: self.wanted.examples]
+        return torch.split(rows, min(BATCH, examples.batch_size))
 
     def _loses_too_much(self, found: ModelRef, number: int) -> bool:
         if "accuracy" not in self.before:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from engine.compress.macs import count
 from engine.compress.prune.choose import MOST, Scope
-from engine.compress.prune.method import Pruned, Pruning
+from engine.compress.prune.method import Cost, Pruned, Pruning
 from engine.compress.prune.timing import latencies
 from engine.errors import UserError
 
@@ -46,6 +46,11 @@ def share_of(target: Target, original: nn.Module, one: Tensor, check: Callable[[
         return found["small"] / found["original"]
 
     return timed
+
+
+def cost_of(target: Target) -> Cost:
+    """What a unit costs where something is to be brought down: parameters, or work, which also stands for time."""
+    return (lambda counts: counts.params) if target == "size" else (lambda counts: counts.macs)
 
 
 def prune_to(

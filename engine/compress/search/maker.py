@@ -1,13 +1,15 @@
 """Make a candidate: a network pruned, trained and quantised as a recipe says, and its ONNX file, checked.
 
-Called by the search. Each step is a method of the rooms above; here is only their order: channels are removed and what
-is left learns from the original, batch normalisation is counted anew, then numbers are rounded.
+Called by the search. Each step is a method of the rooms above; here is only their order: channels are removed, batch
+normalisation is counted anew, what is left learns from the original, then numbers are rounded. Batch normalisation is
+not counted again after the training, which does that by itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +20,10 @@ from engine.compress.int8 import quantize_int8
 from engine.compress.macs import Counts, count
 from engine.compress.mixed import quantize_mixed
 from engine.compress.pack import FREE, plain, written
-from engine.compress.prune import Pruned, prune
-from engine.compress.recalibrate import recalibrate
+from engine.compress.prune import Pruned
+from engine.compress.prune.method import Pruning
+from engine.compress.prune.target import cost_of, prune_to, share_of
+from engine.compress.search.front import Target
 from engine.compress.search.memory import Memory
 from engine.compress.search.strategy import FIRST_RATIO, Recipe
 from engine.compress.search.tuning import Tuner
@@ -32,7 +36,8 @@ from engine.runtime.verify import verify
 
 Check = Callable[[], None]
 Batches = list[tuple[Tensor, Tensor]]
-BOLD_RATIO = 0.5
+BOLD_RATIO = 0.75
+ROUND_TO = 8
 RANKED_WITH = 4
 """Batches whose gradients rank channels."""
 
@@ -62,6 +67,8 @@ class Maker:
         The network that was given, on the CPU.
     batches
         Inputs with targets: ranges are taken from them, and channels ranked by them.
+    counted
+        Inputs as the training changes them, that batch normalisation is counted anew on.
     held
         Inputs that files are checked with.
     tuner
@@ -73,8 +80,10 @@ class Maker:
         spec: ModelSpec,
         module: nn.Module,
         batches: Batches,
+        counted: list[Tensor],
         held: Tensor,
         *,
+        target: Target,
         task: Task,
         tuner: Tuner | None,
         memory: Memory,
@@ -82,7 +91,8 @@ class Maker:
         check: Check,
     ) -> None:
         self._spec, self._module, self._batches, self._held = spec, module.eval(), batches, held
-        self._task, self._tuner, self._memory = task, tuner, memory
+        self._counted = counted
+        self._target, self._task, self._tuner, self._memory = target, task, tuner, memory
         self._threads, self._check = threads, check
         self._inputs = [inputs for inputs, _ in batches]
         self._free = spec.task in FREE
@@ -115,7 +125,7 @@ class Maker:
         return Made(content, self._counts(module))
 
     def first_ratio(self, accuracy: Callable[[nn.Module], float], least: float) -> float:
-        """The share of channels to begin with: half, where a look before training finds that not hopeless.
+        """The share to begin with: three quarters, where a look before training finds that not hopeless.
 
         Parameters
         ----------
@@ -149,7 +159,7 @@ class Maker:
         return tuple(row.layer for row in ranked[:number])
 
     def _pruned(self, ratio: float, seconds: float | None) -> nn.Module:
-        """The original without a share of its channels, trained again; made once for each ratio."""
+        """The original without a share of its work, trained again; made once for each ratio."""
         name = f"prune {ratio:.0%}"
         known = self._memory.weights(name)
         if known is not None:
@@ -160,21 +170,26 @@ class Maker:
         assert pruned is not None
         if self._tuner is not None:
             self._tuner.tune(pruned.module, name, seconds)
-        recalibrate(pruned.module, self._inputs, self._check)
         self._memory.keep_weights(name, pruned.module.state_dict(), pruned.config)
         return pruned.module.eval()
 
     def _cut(self, ratio: float, start: nn.Module, config: Mapping[str, object]) -> Pruned:
-        return prune(
+        """A network without a share of its work, or of its parameters where size is what counts."""
+        pruning = Pruning(
             start,
             self._spec.architecture,
             config,
             self._held[:1],
             importance="measured",
-            ratio=ratio,
             examples=self._batches[:RANKED_WITH],
             loss=self._task.loss(),
+            counted=self._counted,
             check=self._check,
+        )
+        goal: Literal["size", "macs"] = "size" if self._target == "size" else "macs"
+        share = share_of(goal, start, self._held[:1], self._check)
+        return pruning.closest(
+            lambda ranked: prune_to(ranked, share, 1 - ratio, "global", ROUND_TO, field="model")[0], cost_of(goal)
         )
 
     def _nearest(self, ratio: float) -> tuple[float, nn.Module, dict[str, object]]:

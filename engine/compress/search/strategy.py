@@ -9,6 +9,7 @@ Must not know how any of this is done.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -17,11 +18,11 @@ from engine.compress.search.front import Point, Target
 
 Numbers = Literal["fp32", "int8", "qat", "dynamic", "int4", "mixed"]
 
-FIRST_RATIO = 0.3
-"""Also what each further step takes of the channels that are left, until one was too many."""
-LARGEST_RATIO = 0.9
-NARROWEST = 0.08
-"""Ratios closer together than this are not told apart."""
+FIRST_RATIO = 0.5
+"""Also what each further step takes of what is left, until one was too much."""
+LARGEST_RATIO = 0.97
+NARROWEST = 1.3
+"""Networks that differ by less than this in what is left of them are not told apart."""
 NEAR = 3.0
 """Times the drop that is allowed: what loses more is not brought back by training through the rounding."""
 KEPT = (1, 3, 6)
@@ -35,7 +36,7 @@ class Recipe:
     Attributes
     ----------
     ratio
-        Share of the channels removed.
+        Share of the work that goes with the channels removed; of the parameters, where size is what counts.
     numbers
         What it computes with.
     kept
@@ -51,9 +52,9 @@ class Recipe:
         """What is done, in order.
 
         >>> Recipe(0.25, "qat").steps
-        ('prune 25%', 'distil', 'recalibrate', 'qat', 'int8')
+        ('prune 25%', 'recalibrate', 'distil', 'qat', 'int8')
         """
-        shrunk = (f"prune {self.ratio:.0%}", "distil", "recalibrate") if self.ratio else ()
+        shrunk = (f"prune {self.ratio:.0%}", "recalibrate", "distil") if self.ratio else ()
         numbers = ("qat", "int8") if self.numbers == "qat" else () if self.numbers == "fp32" else (self.numbers,)
         return (*shrunk, *numbers, *((f"{self.kept} in fp32",) if self.kept else ()))
 
@@ -161,7 +162,8 @@ def _pruned(tried: Sequence[Tried], means: Means) -> list[Recipe]:
     if not bad:
         ratio = round(low + FIRST_RATIO * (1 - low), 2)
         return [] if ratio > LARGEST_RATIO else [replace(base, ratio=ratio)]
-    return [] if high - low < 2 * NARROWEST else [replace(base, ratio=round((low + high) / 2, 2))]
+    middle = 1 - math.sqrt((1 - low) * (1 - high))
+    return [] if (1 - low) / (1 - high) < NARROWEST**2 else [replace(base, ratio=round(middle, 2))]
 
 
 def _is_near(tried: Sequence[Tried], base: Recipe, ratio: float, max_drop: float) -> bool:

@@ -100,14 +100,15 @@ def search(
     rows = torch.randperm(len(ready.data.examples), generator=torch.Generator().manual_seed(ctx.seed))[:examples]
     plain = replace(ready.data, augment=None)
     batches = [plain.batch(part) for part in torch.split(rows, BATCH)]
+    changed = [ready.data.batch(part)[0] for part in torch.split(rows, BATCH)]
     hunting = replace(goal, budget_s=None if goal.budget_s is None else goal.budget_s - finishing_s(goal.budget_s))
     means = Means(goal.target, _numbers(opened.spec), _prunes(opened.spec), goal.max_drop, goal.candidates)
     size = sum(entry["size"] for name, entry in model.files.items() if name in (MODEL, WEIGHTS))
     hunt = Hunt(judge, opened.module, size, means, hunting, memory, ctx)
     tuner = Tuner(opened.spec, opened.module, _placed(model, dataset, ready, ctx), goal.epochs, ctx, hunt.check)
     hunt.maker = Maker(
-        opened.spec, opened.module, batches, judge.inputs(CHECKED_WITH), task=ready.task, tuner=tuner, memory=memory,
-        threads=ctx.plan.threads, check=hunt.check,
+        opened.spec, opened.module, batches, changed, judge.inputs(CHECKED_WITH), target=goal.target, task=ready.task,
+        tuner=tuner, memory=memory, threads=ctx.plan.threads, check=hunt.check,
     )  # fmt: skip
     hunt.run()
     return _finished(hunt, model, opened.spec, goal, ctx)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -13,8 +15,8 @@ from engine.compress.prune.choose import choose
 from engine.compress.prune.groups import Group, Slice, shapes, structure, with_counts
 from engine.compress.prune.importance import reads, scores, units
 from engine.compress.prune.mend import mend, read_moments
-from engine.compress.prune.method import Pruning
-from engine.compress.prune.target import prune_to, share_of
+from engine.compress.prune.method import Pruned, Pruning
+from engine.compress.prune.target import cost_of, prune_to, share_of
 from engine.compress.recalibrate import recalibrate
 from engine.errors import CancelledRun, UserError
 from engine.models import build
@@ -345,6 +347,34 @@ def test_the_ranking_that_changes_the_answers_least_is_taken(bench: Bench) -> No
 def test_a_ranking_cannot_be_measured_without_examples() -> None:
     with pytest.raises(UserError, match="can only be measured on examples"):
         prune(build("mlp", MLP), "mlp", MLP, torch.zeros(1, 3), importance="measured")
+
+
+def test_a_unit_is_also_ranked_by_what_it_costs() -> None:
+    config = {"in_features": 10, "num_classes": 2, "hidden": [32, 64]}
+    module, x = build("mlp", config).eval(), torch.randn(20, 10)
+    pruning = Pruning(module, "mlp", config, x[:1], importance="measured", examples=[x])
+    seen: list[Pruning] = []
+
+    def made(ranked: Pruning) -> Pruned:
+        seen.append(ranked)
+        return ranked.at(0.5, "global", 8)
+
+    pruning.closest(made, cost_of("macs"))
+    whole = 10 * 32 + 32 * 64 + 64 * 2
+    costs = {"hidden.0": (10 + 64) / whole, "hidden.1": (32 + 2) / whole}
+    assert [one.ranked for one in seen] == ["l1", "l1", "l2", "l2"]  # no targets, no normalisation
+    for name, cost in costs.items():
+        torch.testing.assert_close(seen[1].scores[name], seen[0].scores[name] / cost)
+
+
+def test_normalisation_is_counted_on_the_inputs_that_are_given_for_it(bench: Bench) -> None:
+    shifted = [2 * bench.images[:16] + 1]
+    pruning = Pruning(bench.module, "resnet18", RESNET, bench.images[:1], examples=[bench.images[:16]], counted=shifted)
+    small = pruning.at(0.3, "global", 1).module
+    again = copy.deepcopy(small)
+    recalibrate(again, shifted)
+    for name, buffer in again.named_buffers():
+        torch.testing.assert_close(small.get_buffer(name), buffer)
 
 
 # Goals, and what comes after

@@ -98,7 +98,7 @@ def found(module: nn.Module, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 def test_a_search_measures_the_original_its_file_and_the_candidates(found: tuple[Digits, Found]) -> None:
     points = found[1].points
     assert [point.name for point in points[:3]] == ["original", "fp32", "int8"]
-    assert points[3].steps[1:] == ("distil", "recalibrate", "int8")
+    assert points[3].steps[1:] == ("recalibrate", "distil", "int8")
     assert points[0].baseline
     assert all(point.latency_ms > 0 and point.seconds > 0 for point in points)
     assert points[2].size_bytes < 0.5 * points[0].size_bytes

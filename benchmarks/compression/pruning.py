@@ -2,12 +2,14 @@
 
 Magnitude importance over groups, one ratio over all layers (global), channels in eights, the last layer kept: as its
 own scripts for CIFAR do. The fine-tuning is a plain loop: SGD with Nesterov momentum, one cycle of the rate, flips and
-crops, bf16 where the processor has it; it ends when its time is over. What it made is kept beside the contestants.
+crops, bf16 where the processor has it, all threads; it ends when its time is over. What it made is kept beside the
+contestants.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,9 @@ def pruned(job: dict[str, Any], module: nn.Module) -> tuple[Path, dict[str, Any]
     )  # fmt: skip
     pruner.step()
     after, left = torch_pruning.utils.count_ops_and_params(module, sample[:1])
+    torch.set_num_threads(os.cpu_count() or 1)  # our search trains with all of them too
     steps = fine_tune(module, job["learn"], settings["seconds"])
+    torch.set_num_threads(job["threads"])
     batch = torch.export.Dim("batch", min=1)
     program = torch.onnx.export(
         module.eval(), (sample,), dynamo=True, opset_version=20, dynamic_shapes=({0: batch},), verbose=False

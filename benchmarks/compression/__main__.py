@@ -49,7 +49,6 @@ def images(name: str, options: argparse.Namespace) -> dict[str, Any]:
 
     subject = Subject(name, options)
     ours = compressed(subject, ("int8", "search"), options)
-    searched = subject.kept("search").with_suffix(".json")
     entries = [
         Entry("PyTorch eager", "eager"),
         Entry("PyTorch eager, channels last", "eager", {"channels_last": True}),
@@ -62,9 +61,10 @@ def images(name: str, options: argparse.Namespace) -> dict[str, Any]:
         Entry("NNCF + OpenVINO INT8", "nncf_int8", is_peer=True),
         Entry("torchao PT2E + Inductor INT8", "torchao_pt2e", is_peer=True),
     ]
+    searched = subject.kept("search").with_suffix(".json")
     if searched.exists():  # the pruning peer trains for as long as our search took
-        seconds = json.loads(searched.read_text())["seconds"]
-        settings = {"ratio": options.ratio, "seconds": min(seconds, options.budget)}
+        seconds = 10 * round(json.loads(searched.read_text())["seconds"] / 10)
+        settings = {"ratio": options.ratio, "seconds": seconds}
         for old in subject.folder.glob("torch-pruning-*") if options.fresh else ():
             old.unlink()
         entries += [

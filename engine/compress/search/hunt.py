@@ -38,8 +38,8 @@ SLOWER = 1.02
 SHARE_OF_JUDGING = 0.03
 LEAST_JUDGED = 200
 LARGEST_SHARE, SAFETY, LEAST_TRAINING_S = 0.4, 1.5, 2.0
-HOPELESS_DROP, LOOKED_AT = 0.15, 256
-"""What a pruned network may lose before it is trained, and on how many examples that is seen."""
+HARMLESS_DROP, LOOKED_AT = 0.03, 256
+"""What a network may lose by a bold cut that is not trained yet, and on how many examples that is seen."""
 GIVEN, EXPORTED = "original", "fp32"
 
 
@@ -185,11 +185,11 @@ class Hunt:
         self._say(len(before), point, self.memory.points)
 
     def _begun(self, recipe: Recipe) -> Recipe:
-        """The first recipe that takes channels away, with a ratio that a look finds promising."""
+        """The first recipe that takes channels away, with more of them where a look finds that harmless."""
         if not recipe.ratio or any(one.recipe.ratio for one in self.memory.tried):
             return recipe
         self._seconds_for(recipe)  # stops here where there is no time for it
-        least = self.memory.given[0].accuracy - HOPELESS_DROP
+        least = self.memory.given[0].accuracy - HARMLESS_DROP
         try:
             ratio = self.maker.first_ratio(self._looked, least)
         except UserError:

@@ -125,7 +125,7 @@ class Maker:
         return Made(content, self._counts(module))
 
     def first_ratio(self, accuracy: Callable[[nn.Module], float], least: float) -> float:
-        """The share to begin with: three quarters, where a look before training finds that not hopeless.
+        """The share to begin with: three quarters, where a look before training finds that harmless.
 
         Parameters
         ----------

@@ -150,9 +150,9 @@ def _pruned(tried: Sequence[Tried], means: Means) -> list[Recipe]:
     if not means.prunes:
         return []
     base = best_whole(tried)
-    pruned = [one for one in tried if one.recipe.ratio]
-    good = {one.recipe.ratio for one in pruned if one.point.status == "kept"}
-    bad = {one.recipe.ratio for one in pruned} - good
+    plain = [one for one in tried if one.recipe.ratio and one.recipe.numbers == base.numbers]
+    good = {one.recipe.ratio for one in plain if one.point.status == "kept"}
+    bad = {one.recipe.ratio for one in plain} - good
     low, high = max(good, default=0.0), min(bad, default=1.0)
     if bad and base.numbers == "int8" and "qat" in means.numbers and _is_near(tried, base, high, means.max_drop):
         # Rounding may be what cost too much: training through it is tried at the ratio nearest to good.

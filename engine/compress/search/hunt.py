@@ -5,7 +5,7 @@ Called by the block ``compress.search``. What happens, in order::
     measure the model as it was given, eager and as an ONNX file, in every runtime of this machine
     until nothing promising or no time is left:
         make the next candidate of :mod:`strategy`
-        judge its answers and time it in turns with the original
+        judge its answers, on other examples too where it seems good, and time it in turns with the original
         keep or refuse it, say so as a decision, and remember it on disk
     time all points of the front again, in turns
     take the best that also holds on examples which chose nothing
@@ -103,6 +103,7 @@ class Hunt:
         self._started = time.monotonic() - memory.elapsed_s
         self._inputs = judge.inputs(TIMED_WITH)
         self._reference: Timed | None = None
+        self._before: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -222,14 +223,29 @@ class Hunt:
         )  # fmt: skip
         given, file = self.memory.given
         limit = min(p.latency_ms for p in (given, file))
-        whole = next((one.point for one in self.memory.tried if one.recipe == replace(recipe, ratio=0.0)), None)
+        whole = next(
+            (one.point for one in self.memory.tried if one.recipe == replace(recipe, ratio=0.0, again=0)), None
+        )
         if recipe.ratio and whole is not None and whole.status == "kept":
             limit = min(limit, whole.latency_ms)  # a step that takes channels away must pay
         if point.latency_ms > SLOWER * limit:
             return replace(point, status="refused", reason="slower")
-        if drop(point, given) > self.goal.max_drop + 1e-9:
-            return replace(point, status="refused", reason="accuracy")
+        lost = drop(point, given)
+        if lost <= self.goal.max_drop + 1e-9:
+            lost = max(lost, self._lost_elsewhere(way))
+        if lost > self.goal.max_drop + 1e-9:
+            return replace(point, accuracy=given.accuracy - lost, status="refused", reason="accuracy")
         return point
+
+    def _lost_elsewhere(self, way: Timed) -> float:
+        """What is lost on the other half of the held-out examples, which refuses what was good by luck."""
+        if self.judge.is_shared:
+            return 0.0
+        most = None if self.goal.budget_s is None else len(self.judge.choosing)
+        if self._before is None:
+            assert self._reference is not None
+            self._before = self.judge.report(self._reference.call, self.check, most).accuracy
+        return self._before - self.judge.report(way.call, self.check, most).accuracy
 
     def _fastest(self, content: bytes) -> Timed:
         return measured(

@@ -1,7 +1,7 @@
 """How good a candidate is: on held-out examples that no candidate learns from.
 
-Called by the search. What chooses among candidates must not be what reports on the winner: where there are enough
-examples, some are kept for the report alone.
+Called by the search. What ranks candidates must not be what reports on the winner: where there are enough examples,
+half of them only refuse what was good on the other half by luck, and report.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Judge:
         return self._ask(run, self.choosing[:most], check)
 
     def report(self, run: Run, check: Callable[[], None] = lambda: None, most: int | None = None) -> Verdict:
-        """The same with the examples that chose nothing."""
+        """The same with the examples that rank nothing."""
         return self._ask(run, self.reporting[:most], check)
 
     @torch.inference_mode()

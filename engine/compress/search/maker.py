@@ -8,7 +8,7 @@ not counted again after the training, which does that by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -115,7 +115,7 @@ class Maker:
         UserError
             When the network does not allow it, or the file computes something else.
         """
-        module = self._pruned(recipe.ratio, seconds) if recipe.ratio else self._module
+        module = self._pruned(recipe, seconds) if recipe.ratio else self._module
         if recipe.numbers == "fp32":
             return self._floats(module)
         compressed = self._rounded(recipe, module, seconds)
@@ -158,20 +158,25 @@ class Maker:
         ranked = sorted(found, key=lambda row: row.error, reverse=True)
         return tuple(row.layer for row in ranked[:number])
 
-    def _pruned(self, ratio: float, seconds: float | None) -> nn.Module:
-        """The original without a share of its work, trained again; made once for each ratio."""
-        name = f"prune {ratio:.0%}"
+    def _pruned(self, recipe: Recipe, seconds: float | None) -> nn.Module:
+        """The original without a share of its work, trained; each is made once."""
+        name, ratio = recipe.network, recipe.ratio
         known = self._memory.weights(name)
         if known is not None:
             return self._built(*known)
-        done, start, config = self._nearest(ratio)
-        is_looked_at = self._bold is not None and (done, ratio) == (0.0, BOLD_RATIO)
-        pruned = self._bold if is_looked_at else self._cut(1 - (1 - ratio) / (1 - done), start, config)
-        assert pruned is not None
+        if recipe.again:
+            before = replace(recipe, again=recipe.again - 1)
+            module, config = self._pruned(before, seconds), dict(self._memory.config(before.name) or {})
+        else:
+            done, start, its_config = self._nearest(ratio)
+            is_looked_at = self._bold is not None and (done, ratio) == (0.0, BOLD_RATIO)
+            pruned = self._bold if is_looked_at else self._cut(1 - (1 - ratio) / (1 - done), start, its_config)
+            assert pruned is not None
+            module, config = pruned.module, pruned.config
         if self._tuner is not None:
-            self._tuner.tune(pruned.module, name, seconds)
-        self._memory.keep_weights(name, pruned.module.state_dict(), pruned.config)
-        return pruned.module.eval()
+            self._tuner.tune(module, name, seconds)
+        self._memory.keep_weights(name, module.state_dict(), config)
+        return module.eval()
 
     def _cut(self, ratio: float, start: nn.Module, config: Mapping[str, object]) -> Pruned:
         """A network without a share of its work, or of its parameters where size is what counts."""
@@ -194,15 +199,11 @@ class Maker:
 
     def _nearest(self, ratio: float) -> tuple[float, nn.Module, dict[str, object]]:
         """What to prune: the network of the largest smaller ratio that was good enough, else the original."""
-        good = {
-            one.recipe.ratio
-            for one in self._memory.tried
-            if one.point.status == "kept" and 0 < one.recipe.ratio < ratio
-        }
-        for done in sorted(good, reverse=True):
-            known = self._memory.weights(f"prune {done:.0%}")
+        good = [one.recipe for one in self._memory.tried if one.point.status == "kept"]
+        for recipe in sorted(good, key=lambda one: (one.ratio, one.again), reverse=True):
+            known = self._memory.weights(recipe.network) if 0 < recipe.ratio < ratio else None
             if known is not None:
-                return done, self._built(*known), known[1]
+                return recipe.ratio, self._built(*known), known[1]
         return 0.0, self._module, self._spec.config
 
     def _built(self, weights: dict[str, Tensor], config: dict[str, object]) -> nn.Module:

@@ -75,6 +75,11 @@ class Memory:
         """The ONNX file of a candidate."""
         return self._place(name, ".onnx").read_bytes()
 
+    def quick(self) -> bytes | None:
+        """The fastest ONNX file of the whole network that is good enough; None before there is one."""
+        good = [one.point for one in self.tried if one.point.status == "kept" and not one.recipe.ratio]
+        return self.content(min(good, key=lambda point: point.latency_ms).name) if good else None
+
     def keep_weights(self, name: str, weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> None:
         """Keep a network that was pruned."""
         part = self._place(name, ".part")

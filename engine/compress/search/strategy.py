@@ -24,7 +24,7 @@ LARGEST_RATIO = 0.97
 NARROWEST = 1.3
 """Networks that differ by less than this in what is left of them are not told apart."""
 NEAR = 3.0
-"""Times the drop that is allowed: what loses more is not brought back by training through the rounding."""
+"""Times the drop that is allowed: what loses more is not brought back by more training."""
 KEPT = (1, 3, 6)
 """How many of the most sensitive layers are tried in floats."""
 
@@ -41,11 +41,23 @@ class Recipe:
         What it computes with.
     kept
         How many of the most sensitive layers stay in floats.
+    again
+        How often what was pruned is trained once more.
     """
 
     ratio: float = 0.0
     numbers: Numbers = "int8"
     kept: int = 0
+    again: int = 0
+
+    @property
+    def network(self) -> str:
+        """The network before its numbers are rounded.
+
+        >>> Recipe(0.25).network, Recipe(0.25, again=1).network
+        ('prune 25%', 'prune 25% (2)')
+        """
+        return f"prune {self.ratio:.0%}" + (f" ({self.again + 1})" if self.again else "")
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -54,7 +66,7 @@ class Recipe:
         >>> Recipe(0.25, "qat").steps
         ('prune 25%', 'recalibrate', 'distil', 'qat', 'int8')
         """
-        shrunk = (f"prune {self.ratio:.0%}", "recalibrate", "distil") if self.ratio else ()
+        shrunk = (f"prune {self.ratio:.0%}", "recalibrate", *(1 + self.again) * ("distil",)) if self.ratio else ()
         numbers = ("qat", "int8") if self.numbers == "qat" else () if self.numbers == "fp32" else (self.numbers,)
         return (*shrunk, *numbers, *((f"{self.kept} in fp32",) if self.kept else ()))
 
@@ -66,7 +78,7 @@ class Recipe:
         ('prune 25% + qat int8', 'int8, 2 in fp32', 'fp32')
         """
         numbers = "qat int8" if self.numbers == "qat" else self.numbers
-        shown = f"prune {self.ratio:.0%} + {numbers}" if self.ratio else numbers
+        shown = f"{self.network} + {numbers}" if self.ratio else numbers
         return f"{shown}, {self.kept} in fp32" if self.kept else shown
 
     @property
@@ -154,11 +166,14 @@ def _pruned(tried: Sequence[Tried], means: Means) -> list[Recipe]:
     good = {one.recipe.ratio for one in plain if one.point.status == "kept"}
     bad = {one.recipe.ratio for one in plain} - good
     low, high = max(good, default=0.0), min(bad, default=1.0)
-    if bad and base.numbers == "int8" and "qat" in means.numbers and _is_near(tried, base, high, means.max_drop):
-        # Rounding may be what cost too much: training through it is tried at the ratio nearest to good.
-        trained = Recipe(high, "qat")
-        if _of(tried, trained) is None:
-            return [trained]
+    if bad and _is_near(tried, base, high, means.max_drop):
+        # The training may have been too short, or rounding what cost too much: at the ratio nearest to good.
+        options = [replace(base, ratio=high, again=1)]
+        if base.numbers == "int8" and "qat" in means.numbers:
+            options.append(replace(base, ratio=high, numbers="qat", again=1))
+        for option in options:
+            if _of(tried, option) is None:
+                return [option]
     if not bad:
         ratio = round(low + FIRST_RATIO * (1 - low), 2)
         return [] if ratio > LARGEST_RATIO else [replace(base, ratio=ratio)]
@@ -179,8 +194,9 @@ def _small(tried: Sequence[Tried], means: Means) -> list[Recipe]:
     order: tuple[Numbers, ...] = ("mixed", "int4")
     if means.target != "size":
         return []
-    ratio = max((one.recipe.ratio for one in tried if one.point.status == "kept"), default=0.0)
-    return [Recipe(ratio, numbers) for numbers in order if numbers in means.numbers]
+    kept = [one.recipe for one in tried if one.point.status == "kept"]
+    most = max(kept, key=lambda one: (one.ratio, one.again), default=Recipe())
+    return [Recipe(most.ratio, numbers, again=most.again) for numbers in order if numbers in means.numbers]
 
 
 def best_whole(tried: Sequence[Tried]) -> Recipe:

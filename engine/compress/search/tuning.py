@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from engine.artifacts import ArtifactStore
 from engine.compress.int8 import Int8
@@ -27,10 +27,12 @@ from engine.learn.checkpoints.checkpoint import CheckpointFolder
 from engine.learn.choosing import choose, step_seconds
 from engine.learn.distil import Distillation, DistilOptions
 from engine.runtime.modelspec import ModelSpec
+from engine.runtime.onnx_export import Session
 from engine.spec import Choice, ExecutionPlan, RunContext
 from engine.spec.context import LogLevel
 
-BATCH_SIZE = 64
+BATCH_SIZE, LARGE_BATCH, MANY = 64, 128, 20_000
+"""Examples in a step; more of them where there are many examples, since that is faster."""
 RATES = {"tokens": 2e-4}
 RATE = 1e-3
 TEACHERS_WEIGHT = 0.7
@@ -53,6 +55,8 @@ class Tuner:
         How often each example is seen, where there is time.
     choices
         What the first training found fastest, for those that follow.
+    quick
+        An ONNX file that answers as the teacher does, in less time; None where there is none.
     """
 
     spec: ModelSpec
@@ -62,6 +66,7 @@ class Tuner:
     ctx: RunContext
     check: Callable[[], None]
     choices: dict[str, Choice] = field(default_factory=dict)
+    quick: Callable[[], bytes | None] = lambda: None
 
     def tune(self, module: nn.Module, name: str, seconds: float | None) -> None:
         """Train a network in place; it comes back to the CPU, in evaluation mode.
@@ -105,7 +110,11 @@ class Tuner:
             )  # fmt: skip
 
     def _teacher(self) -> nn.Module:
-        return copy.deepcopy(self.teacher).to(self.data.examples.device)
+        device = self.data.examples.device
+        content = self.quick() if device.type == "cpu" else None
+        if content is not None:
+            return Answering(content, self.ctx.plan.threads)
+        return copy.deepcopy(self.teacher).to(device)
 
     @contextlib.contextmanager
     def _checkpoints(self, name: str) -> Iterator[CheckpointFolder]:
@@ -134,7 +143,8 @@ class Tuner:
 
     def _options(self) -> TrainingOptions:
         kind = str(self.spec.input_kind)
-        size = min(BATCH_SIZE, max(1, len(self.data.examples) // 4))
+        count = len(self.data.examples)
+        size = LARGE_BATCH if count >= MANY else min(BATCH_SIZE, max(1, count // 4))
         return TrainingOptions(
             task=str(self.spec.task), epochs=self.epochs, batch_size=size, learning_rate=RATES.get(kind, RATE)
         )
@@ -162,6 +172,18 @@ class Tuner:
 
 def _identity(name: str, data: TrainingData, options: TrainingOptions) -> dict[str, Any]:
     return {"name": name, "epochs": options.epochs, "examples": len(data.examples)}
+
+
+class Answering(nn.Module):
+    """A teacher in ONNX Runtime: whole numbers answer several times as fast as PyTorch computes the same network."""
+
+    def __init__(self, content: bytes, threads: int) -> None:
+        super().__init__()
+        self._session = Session(content, threads, waits=False)  # the student trains on the same cores
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Outputs of a batch; there is no way back through them."""
+        return torch.from_numpy(self._session.run(x.detach().contiguous().numpy()))
 
 
 class Aside:

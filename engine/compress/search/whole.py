@@ -105,7 +105,15 @@ def search(
     means = Means(goal.target, _numbers(opened.spec), _prunes(opened.spec), goal.max_drop, goal.candidates)
     size = sum(entry["size"] for name, entry in model.files.items() if name in (MODEL, WEIGHTS))
     hunt = Hunt(judge, opened.module, size, means, hunting, memory, ctx)
-    tuner = Tuner(opened.spec, opened.module, _placed(model, dataset, ready, ctx), goal.epochs, ctx, hunt.check)
+    tuner = Tuner(
+        opened.spec,
+        opened.module,
+        _placed(model, dataset, ready, ctx),
+        goal.epochs,
+        ctx,
+        hunt.check,
+        quick=memory.quick,
+    )
     hunt.maker = Maker(
         opened.spec, opened.module, batches, changed, judge.inputs(CHECKED_WITH), target=goal.target, task=ready.task,
         tuner=tuner, memory=memory, threads=ctx.plan.threads, check=hunt.check,

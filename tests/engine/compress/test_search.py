@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from engine.artifacts import ImagesRef, ModelRef
-from engine.compress.search import Found, Goal, hunt, maker, search, whole
+from engine.compress.search import Found, Goal, hunt, judge, maker, search, whole
+from engine.compress.search.judge import Judge, Verdict
 from engine.datasets import write_images
 from engine.datasets.views import subset
 from engine.errors import CancelledRun, UserError
@@ -104,6 +105,25 @@ def test_a_search_measures_the_original_its_file_and_the_candidates(found: tuple
     assert points[2].size_bytes < 0.5 * points[0].size_bytes
     assert points[3].size_bytes < points[2].size_bytes
     assert points[3].macs < points[2].macs
+
+
+def test_what_was_good_by_luck_is_refused_on_the_other_half(
+    module: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def report(self: Judge, *_: object) -> Verdict:
+        asked.append(len(self.reporting))
+        return Verdict(0.9 if len(asked) == 1 else 0.7)  # the original comes first
+
+    monkeypatch.setattr(judge, "SHARED_BELOW", 100)
+    monkeypatch.setattr(Judge, "report", report)
+    result = Digits(module, tmp_path).search(candidates=1, max_drop=0.05)
+    given, _, int8 = result.points
+    assert int8.reason == "accuracy"
+    assert given.accuracy - int8.accuracy == pytest.approx(0.2)
+    assert result.best.name == "fp32"
+    assert asked[0] == (1797 - LEARNED + 1) // 2
 
 
 def test_every_model_of_the_front_answers_as_its_point_says(found: tuple[Digits, Found]) -> None:

@@ -30,7 +30,8 @@ class Point:
     latency_ms
         Median for one example.
     accuracy
-        Share of held-out examples answered rightly; for numbers the share of their variance that is explained.
+        Share of held-out examples answered rightly; for numbers the share of their variance that is explained. Of a
+        candidate that was good on the half that ranks and not on the other: the original's, less what is lost there.
     params, macs
         Numbers learned; multiplications with additions for one example.
     status, reason

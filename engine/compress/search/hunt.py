@@ -22,7 +22,7 @@ from typing import Any
 from torch import nn
 
 from engine.compress.search.front import Point, Target, drop, front
-from engine.compress.search.judge import Judge, Verdict
+from engine.compress.search.judge import Judge, Run, Verdict
 from engine.compress.search.maker import Made, Maker
 from engine.compress.search.memory import Memory
 from engine.compress.search.strategy import Means, Recipe, Tried, next_recipe
@@ -221,14 +221,8 @@ class Hunt:
             recipe.name, recipe.steps, len(made.content), self._latency_ms(way), verdict.accuracy, made.counts.params,
             made.counts.macs, way.name, self.seconds,
         )  # fmt: skip
-        given, file = self.memory.given
-        limit = min(p.latency_ms for p in (given, file))
-        whole = next(
-            (one.point for one in self.memory.tried if one.recipe == replace(recipe, ratio=0.0, again=0)), None
-        )
-        if recipe.ratio and whole is not None and whole.status == "kept":
-            limit = min(limit, whole.latency_ms)  # a step that takes channels away must pay
-        if point.latency_ms > SLOWER * limit:
+        given = self.memory.given[0]
+        if self._is_slower(recipe, point, way):
             return replace(point, status="refused", reason="slower")
         lost = drop(point, given)
         if lost <= self.goal.max_drop + 1e-9:
@@ -236,6 +230,19 @@ class Hunt:
         if lost > self.goal.max_drop + 1e-9:
             return replace(point, accuracy=given.accuracy - lost, status="refused", reason="accuracy")
         return point
+
+    def _is_slower(self, recipe: Recipe, point: Point, way: Timed) -> bool:
+        """Than the original; of a pruned network also than the same without pruning, since that must pay."""
+        if point.latency_ms > SLOWER * min(one.latency_ms for one in self.memory.given):
+            return True
+        unpruned = replace(recipe, ratio=0.0, again=0)
+        whole = next((one.point for one in self.memory.tried if one.recipe == unpruned), None)
+        if not recipe.ratio or whole is None or whole.status != "kept":
+            return False
+        # in turns with each other: what was timed minutes ago was timed on a machine that did other things
+        content = self.memory.content(whole.name)
+        unpruned_call = open_runtime(whole.runtime, content=content, threads=self.ctx.plan.threads)
+        return self._times(way.call, unpruned_call) > SLOWER
 
     def _lost_elsewhere(self, way: Timed) -> float:
         """What is lost on the other half of the held-out examples, which refuses what was good by luck."""
@@ -255,11 +262,13 @@ class Hunt:
 
     def _latency_ms(self, way: Timed) -> float:
         assert self._reference is not None
+        return self.memory.given[1].latency_ms * self._times(way.call, self._reference.call)
+
+    def _times(self, call: Run, other: Run) -> float:
+        """How many times as long a call takes as another, for one input, in turns."""
         one = self._inputs[:1]
-        reference = self._reference
-        calls = {"reference": lambda: reference.call(one), "candidate": lambda: way.call(one)}
-        found = compare(calls, TIMING_S, self.ctx.check_cancelled)
-        return self.memory.given[1].latency_ms * found["candidate"].p50_ms / found["reference"].p50_ms
+        found = compare({"this": lambda: call(one), "other": lambda: other(one)}, TIMING_S, self.ctx.check_cancelled)
+        return found["this"].p50_ms / found["other"].p50_ms
 
     def _tell_progress(self) -> None:
         if self.goal.budget_s is not None:

@@ -107,6 +107,20 @@ def test_a_search_measures_the_original_its_file_and_the_candidates(found: tuple
     assert points[3].macs < points[2].macs
 
 
+@pytest.mark.parametrize(("beside_int8", "reason"), [(0.6, None), (1.3, "slower")])
+def test_pruning_must_pay_beside_the_whole_network_in_turns_with_it(
+    module: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside_int8: float, reason: str | None
+) -> None:
+    # INT8 seemed faster than it is when it was timed beside the original, some time before
+    times = iter([0.2, 0.5, beside_int8])
+    monkeypatch.setattr(hunt, "SLOWER", 1.02)
+    monkeypatch.setattr(hunt.Hunt, "_times", lambda *_: next(times))
+    result = Digits(module, tmp_path).search(candidates=2, max_drop=0.5, epochs=2)
+    assert result.points[2].name == "int8"
+    assert result.points[3].steps[0].startswith("prune")
+    assert result.points[3].reason == reason
+
+
 def test_what_was_good_by_luck_is_refused_on_the_other_half(
     module: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,13 @@ def load(name: str) -> tuple[Model, dict[str, Any]]:
     return Model.load(folder() / f"{name}.zip"), json.loads((folder() / f"{name}.json").read_text())
 
 
+def load_stage(name: str, number: int) -> Model:
+    """What one stage of a training in stages made."""
+    from deepseek import Model
+
+    return Model.load(folder() / f"{name}.stage{number}.zip")
+
+
 def choosing(name: str, cifar: Path | None = None) -> Dataset:
     """What a model learns from (``train``), and what choices are made by (``test``): all of it for training."""
     return data(name, cifar).train.split(test=0.05, validation=0.0)
@@ -127,7 +134,7 @@ def resnet(name: str, options: argparse.Namespace) -> tuple[Model, dict[str, Any
             continue
         settings = {key: value for key, value in stage.items() if key != "side"}
         settings["epochs"] = _hurried(stage["epochs"], options)
-        some = _smaller(_enough(whole, stage["epochs"], options), stage["side"])
+        some = smaller(_enough(whole, stage["epochs"], options).train, stage["side"])
         model.train(
             some.augment(flip=True, crop=stage["side"] // 8), memory_format="channels_last", **SGD, **_common(options),
             **settings,
@@ -156,11 +163,10 @@ def _enough(whole: Dataset, epochs: int, options: argparse.Namespace) -> Dataset
     return whole if share >= 1 else whole.train.split(test=1 - share, validation=0.0)
 
 
-def _smaller(whole: Dataset, side: int) -> Dataset:
+def smaller(part: Dataset, side: int) -> Dataset:
     """The images at another size: means of squares of pixels."""
     from deepseek import Dataset
 
-    part = whole.train
     pixels, labels = part.to_arrays()
     count, channels, height, _ = pixels.shape
     times = height // side
@@ -168,7 +174,7 @@ def _smaller(whole: Dataset, side: int) -> Dataset:
         return part
     squares = pixels.reshape(count, channels, side, times, side, times).mean(axis=(3, 5))
     return Dataset.from_arrays(
-        squares.round().astype("uint8"), labels, classes=whole.classes, name=f"cifar10-{side}px", seed=SEED
+        squares.round().astype("uint8"), labels, classes=part.classes, name=f"cifar10-{side}px", seed=SEED
     ).split(test=0.0, validation=0.0)
 
 

@@ -102,7 +102,7 @@ def _trained(widths: list[int], seed: int, learn: tuple[Tensor, Tensor], teachin
         epochs=int(STUDENT["epochs"]), batch_size=int(STUDENT["batch_size"]), learning_rate=STUDENT["learning_rate"]
     )
     plan = ExecutionPlan(threads=threads, precision="fp32")
-    with tempfile.TemporaryDirectory() as folder, _context(plan, Path(folder)) as ctx, applied(plan, seed):
+    with tempfile.TemporaryDirectory() as folder, context(plan, Path(folder)) as ctx, applied(plan, seed):
         torch.manual_seed(seed)
         module = build("convnet", {"in_channels": 3, "num_classes": 10, "widths": widths})
         train(module, TrainingData(Examples(learn[0]), learn[1], distillation=teaching), options, ctx, seed=seed)
@@ -110,7 +110,8 @@ def _trained(widths: list[int], seed: int, learn: tuple[Tensor, Tensor], teachin
 
 
 @contextmanager
-def _context(plan: Any, folder: Path) -> Iterator[Any]:
+def context(plan: Any, folder: Path) -> Iterator[Any]:
+    """What a training speaks to where there is no run: nobody."""
     from engine.artifacts import ArtifactStore
     from engine.run.context import BlockContext, EventWriter
 

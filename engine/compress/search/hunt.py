@@ -37,7 +37,9 @@ TIMING_S = 1.5
 SLOWER = 1.02
 SHARE_OF_JUDGING = 0.03
 LEAST_JUDGED = 200
-LARGEST_SHARE, SAFETY, LEAST_TRAINING_S = 0.4, 1.5, 2.0
+FIRST_SHARE, LATER_SHARE = 0.6, 0.8
+"""Of the time that is left: for the first training, and for each that goes on from one and leaves none for another."""
+SAFETY, LEAST_TRAINING_S = 1.5, 2.0
 HARMLESS_DROP, LOOKED_AT = 0.03, 256
 """What a network may lose by a bold cut that is not trained yet, and on how many examples that is seen."""
 GIVEN, EXPORTED = "original", "fp32"
@@ -186,13 +188,13 @@ class Hunt:
         self._say(len(before), point, self.memory.points)
 
     def _begun(self, recipe: Recipe) -> Recipe:
-        """The first recipe that takes channels away, with more of them where a look finds that harmless."""
+        """The first recipe that takes channels away, with more of them where that can be mended or does no harm."""
         if not recipe.ratio or any(one.recipe.ratio for one in self.memory.tried):
             return recipe
-        self._seconds_for(recipe)  # stops here where there is no time for it
+        seconds = self._seconds_for(recipe)  # stops here where there is no time for it
         least = self.memory.given[0].accuracy - HARMLESS_DROP
         try:
-            ratio = self.maker.first_ratio(self._looked, least)
+            ratio = self.maker.first_ratio(seconds, self._looked, least)
         except UserError:
             return recipe
         return replace(recipe, ratio=ratio)
@@ -208,7 +210,8 @@ class Hunt:
         whole = [one.point.seconds for one in self.memory.tried[:1]]
         rest = whole[0] - self.memory.given[1].seconds if whole else 0.0
         left = self.goal.budget_s - self.seconds
-        seconds = min(LARGEST_SHARE * left, left - SAFETY * rest)
+        has_trained = any(one.recipe.trains for one in self.memory.tried)
+        seconds = min((LATER_SHARE if has_trained else FIRST_SHARE) * left, left - SAFETY * rest)
         if seconds < LEAST_TRAINING_S:
             raise OutOfTime
         return seconds

@@ -36,7 +36,8 @@ from engine.runtime.verify import verify
 
 Check = Callable[[], None]
 Batches = list[tuple[Tensor, Tensor]]
-BOLD_RATIO = 0.75
+BOLD_RATIO, LONG_EPOCHS = 0.8, 2.0
+"""The share to begin with, where a training of so many epochs can follow."""
 ROUND_TO = 8
 RANKED_WITH = 4
 """Batches whose gradients rank channels."""
@@ -124,17 +125,21 @@ class Maker:
         self._verified(compressed, content)
         return Made(content, self._counts(module))
 
-    def first_ratio(self, accuracy: Callable[[nn.Module], float], least: float) -> float:
-        """The share to begin with: three quarters, where a look before training finds that harmless.
+    def first_ratio(self, seconds: float | None, accuracy: Callable[[nn.Module], float], least: float) -> float:
+        """The share to begin with: a large one, where a long training can follow or none seems to be needed.
 
         Parameters
         ----------
+        seconds
+            Time that the training may take; None: all of its epochs.
         accuracy
             Of a network.
         least
-            What it must have before it is trained.
+            What it must have before it is trained, where the training is short.
         """
         self._bold = self._cut(BOLD_RATIO, self._module, self._spec.config)
+        if self._tuner is not None and self._tuner.epochs_in(self._bold.module, seconds) >= LONG_EPOCHS:
+            return BOLD_RATIO
         return BOLD_RATIO if accuracy(self._bold.module) >= least else FIRST_RATIO
 
     def _rounded(self, recipe: Recipe, module: nn.Module, seconds: float | None) -> nn.Module:

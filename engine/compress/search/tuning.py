@@ -1,4 +1,4 @@
-"""Train a pruned network for as long as there is time, with the original as its teacher.
+"""Train a pruned network for as long as there is time, with the original as its teacher where that knows enough.
 
 Called by the search. It is the training loop of every block, so precision, checkpoints and resuming come along; what
 the loop says on the way is kept out of the run's curves, since a search trains many networks.
@@ -57,6 +57,8 @@ class Tuner:
         What the first training found fastest, for those that follow.
     quick
         An ONNX file that answers as the teacher does, in less time; None where there is none.
+    teaches
+        False: what was pruned learns from the labels alone.
     """
 
     spec: ModelSpec
@@ -67,6 +69,7 @@ class Tuner:
     check: Callable[[], None]
     choices: dict[str, Choice] = field(default_factory=dict)
     quick: Callable[[], bytes | None] = lambda: None
+    teaches: bool = True
 
     def tune(self, module: nn.Module, name: str, seconds: float | None) -> None:
         """Train a network in place; it comes back to the CPU, in evaluation mode.
@@ -78,9 +81,8 @@ class Tuner:
         seconds
             Time that it may take, roughly; None: all epochs.
         """
-        device = self.data.examples.device
-        data = replace(self.data, distillation=Distillation(self._teacher(), weight=TEACHERS_WEIGHT))
-        module.to(device).train()
+        data = self._taught()
+        module.to(data.examples.device).train()
         plan = self._planned(module, data, seconds)
         data, options = self._fitting(module, data, self._options(), seconds, plan)
         with self._checkpoints(name) as folder:
@@ -108,6 +110,20 @@ class Tuner:
                 int8, data, options, Aside(self.ctx, self.check), self._teacher(),
                 seed=self.ctx.seed, checkpoints=folder, identity=_identity(name, data, options),
             )  # fmt: skip
+
+    def epochs_in(self, module: nn.Module, seconds: float | None) -> float:
+        """How often a network can see each example in a time; None: as long as it takes."""
+        if seconds is None:
+            return float(self.epochs)
+        data, options = self._taught(), self._options()
+        plan = self._planned(module, data, seconds)
+        step_s = step_seconds(plan, self._workload(options), module, data, options)
+        return min(float(self.epochs), seconds / step_s * options.batch_size / len(data.examples))
+
+    def _taught(self) -> TrainingData:
+        if not self.teaches:
+            return self.data
+        return replace(self.data, distillation=Distillation(self._teacher(), weight=TEACHERS_WEIGHT))
 
     def _teacher(self) -> nn.Module:
         device = self.data.examples.device

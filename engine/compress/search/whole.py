@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.artifacts import DatasetRef, ModelRef
 from engine.compress.prune.groups import structure
@@ -38,6 +38,8 @@ from engine.spec import RunContext
 CHECKED_WITH = 64
 BATCH = 64
 HELD_OUT = 0.2
+KNOWS = 0.9
+"""Share of what it learned from that a network must answer rightly to be worth asking in a training."""
 FINISHING_SHARE, FINISHING_S = 0.1, 12.0
 """Of the budget, what timing the front again and confirming the best may take."""
 
@@ -113,6 +115,7 @@ def search(
         ctx,
         hunt.check,
         quick=memory.quick,
+        teaches=_teaches(opened.module, ready, ctx.seed, examples),
     )
     hunt.maker = Maker(
         opened.spec, opened.module, batches, changed, judge.inputs(CHECKED_WITH), target=goal.target, task=ready.task,
@@ -120,6 +123,12 @@ def search(
     )  # fmt: skip
     hunt.run()
     return _finished(hunt, model, opened.spec, goal, ctx)
+
+
+def _teaches(module: nn.Module, ready: Prepared, seed: int, examples: int) -> bool:
+    """False for a network that has not learned its own examples yet: their labels say more than its answers."""
+    known = Judge(ready.data, ready.task, seed=seed, most=examples).choose(module)
+    return not known.asked or known.accuracy >= KNOWS
 
 
 def finishing_s(budget_s: float) -> float:

@@ -14,6 +14,7 @@ from torch import nn
 from engine.artifacts import ImagesRef, ModelRef
 from engine.compress.search import Found, Goal, hunt, judge, maker, search, whole
 from engine.compress.search.judge import Judge, Verdict
+from engine.compress.search.tuning import Tuner
 from engine.datasets import write_images
 from engine.datasets.views import subset
 from engine.errors import CancelledRun, UserError
@@ -105,6 +106,27 @@ def test_a_search_measures_the_original_its_file_and_the_candidates(found: tuple
     assert points[2].size_bytes < 0.5 * points[0].size_bytes
     assert points[3].size_bytes < points[2].size_bytes
     assert points[3].macs < points[2].macs
+
+
+@pytest.mark.parametrize(("epochs", "harmless", "first"), [(2, -1.0, "80%"), (1, -1.0, "50%"), (1, 1.0, "80%")])
+def test_the_first_cut_is_bold_where_a_long_training_follows_or_a_look_finds_no_harm(
+    module: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: int, harmless: float, first: str
+) -> None:
+    monkeypatch.setattr(hunt, "HARMLESS_DROP", harmless)
+    result = Digits(module, tmp_path).search(candidates=2, epochs=epochs)
+    assert result.points[3].steps[0] == f"prune {first}"
+
+
+@pytest.mark.parametrize("is_trained", [True, False])
+def test_only_a_network_that_has_learned_its_examples_is_asked_in_trainings(
+    module: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_trained: bool
+) -> None:
+    asked = []
+    tune = Tuner.tune
+    monkeypatch.setattr(Tuner, "tune", lambda self, *a: asked.append(self.teaches) or tune(self, *a))
+    given = module if is_trained else build("convnet", CONVNET).eval()
+    Digits(given, tmp_path).search(candidates=2, max_drop=1.0)
+    assert asked == [is_trained]
 
 
 @pytest.mark.parametrize(("beside_int8", "reason"), [(0.6, None), (1.3, "slower")])

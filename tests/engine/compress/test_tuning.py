@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,20 @@ def test_the_time_is_used_up_and_the_last_epoch_is_whole(
     assert epochs * len(data.examples) // BATCH_SIZE == steps
     assert data.targets is not None
     assert len(data.targets) == len(data.examples)
+
+
+@pytest.mark.parametrize(("seconds", "epochs"), [(None, 4.0), (1000.0, 4.0), (10.0, 2.0), (2.5, 0.5)])
+def test_how_often_each_example_is_seen_in_a_time(
+    tuner: Tuner, monkeypatch: pytest.MonkeyPatch, seconds: float | None, epochs: float
+) -> None:
+    monkeypatch.setattr(tuning, "choose", lambda *_: Choice())
+    assert tuner.epochs_in(tuner.teacher, seconds) == epochs
+
+
+@pytest.mark.parametrize("teaches", [True, False])
+def test_a_network_that_knows_too_little_does_not_teach(tuner: Tuner, teaches: bool) -> None:
+    taught = replace(tuner, teaches=teaches)._taught()
+    assert (taught.distillation is not None) == teaches
 
 
 def test_the_numbers_are_chosen_once_for_all_trainings(tuner: Tuner, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,8 @@ def images(name: str, options: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.compression.subject import Subject, compressed
 
     subject = Subject(name, options)
-    ours = compressed(subject, ("int8", "search"), options)
+    search = f"search-{options.budget:g}"
+    ours = compressed(subject, ("int8", search), options)
     entries = [
         Entry("PyTorch eager", "eager"),
         Entry("PyTorch eager, channels last", "eager", {"channels_last": True}),
@@ -61,16 +62,17 @@ def images(name: str, options: argparse.Namespace) -> dict[str, Any]:
         Entry("NNCF + OpenVINO INT8", "nncf_int8", is_peer=True),
         Entry("torchao PT2E + Inductor INT8", "torchao_pt2e", is_peer=True),
     ]
-    searched = subject.kept("search").with_suffix(".json")
+    searched = subject.kept(search).with_suffix(".json")
     if searched.exists():  # the pruning peer trains for as long as our search took
         seconds = 10 * round(json.loads(searched.read_text())["seconds"] / 10)
-        settings = {"ratio": options.ratio, "seconds": seconds}
         for old in subject.folder.glob("torch-pruning-*") if options.fresh else ():
             old.unlink()
-        entries += [
-            Entry("Torch-Pruning", "torch_pruning", settings, is_peer=True),
-            Entry("Torch-Pruning + ORT INT8", "torch_pruning", {**settings, "int8": True}, is_peer=True),
-        ]
+        for ratio in options.ratio:
+            settings = {"ratio": ratio, "seconds": seconds}
+            entries += [
+                Entry(f"Torch-Pruning {ratio:g}", "torch_pruning", settings, is_peer=True),
+                Entry(f"Torch-Pruning {ratio:g} + ORT INT8", "torch_pruning", {**settings, "int8": True}, is_peer=True),
+            ]
     return subject.race(entries)
 
 
@@ -145,7 +147,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--examples", type=int, default=256, help="that ranges are taken from, by all alike")
     parser.add_argument("--test", type=int, default=0, help="test only on so many, to see that it runs; 0: all")
-    parser.add_argument("--ratio", type=float, default=0.4, help="share of channels that the pruning peer removes")
+    parser.add_argument(
+        "--ratio", type=float, nargs="*", default=[0.4, 0.6], help="shares of channels that the pruning peer removes"
+    )
     parser.add_argument("--budget", type=float, default=600, help="seconds of our search, when it is made")
     parser.add_argument("--epochs", type=int, default=8, help="of the student of the edge package, when it is made")
     parser.add_argument("--fresh", action="store_true", help="make what was kept anew")

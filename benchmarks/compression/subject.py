@@ -171,14 +171,14 @@ def make(subject: Subject, method: str, options: argparse.Namespace) -> tuple[Mo
     """Compress by our own SDK."""
     from deepseek import Quantizer
 
-    if method == "search":
+    if method.startswith("search"):
         from deepseek import compress
 
         examples = subject.choosing
         if examples.kind == "images":
             examples = examples.augment(flip=True, crop=4)
         found = compress(subject.model, examples, max_drop=0.005, target="latency", budget_s=options.budget, show=True)
-        return found.model, dict(found.report)
+        return found.model, {**found.report, "points": found.points}
     quantizer = Quantizer(subject.model, method=method)
     model = quantizer.optimize(subject.calibration(), show=False)
     return model, dict(quantizer.report)

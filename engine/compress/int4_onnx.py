@@ -161,6 +161,8 @@ class _Writer:
         flat = f"{name}.rows"
         shape = self._constant(f"{name}.shape", np.array([weight.rows, -1], dtype=np.int64))
         self._constant(blocks, weight.blocks)
+        is_whole = weight.columns % weight.group == 0
+        gathered = node.output[0] if is_whole else f"{node.output[0]}_wide"
         made = [
             helper.make_node("Reshape", [blocks, shape], [f"{flat}_{node.output[0]}"], name=f"{node.name}_rows"),
             helper.make_node(
@@ -171,7 +173,7 @@ class _Writer:
                     self._constant(f"{name}.scales", weight.scale),
                     self._constant(f"{name}.zeros", weight.zeros),
                 ],
-                [node.output[0]],
+                [gathered],
                 name=f"{node.name}_bits",
                 domain=RUNTIME_DOMAIN,
                 bits=weight.bits,
@@ -180,6 +182,12 @@ class _Writer:
                 quantize_axis=1,
             ),
         ]
+        if not is_whole:  # the last group of a row was filled up
+            ends = [
+                self._constant(f"{name}.{part}", np.array([value], dtype=np.int64))
+                for part, value in (("from", 0), ("to", weight.columns), ("along", -1))
+            ]
+            made.append(helper.make_node("Slice", [gathered, *ends], [node.output[0]], name=f"{node.name}_columns"))
         self.places[id(node)] = made
 
     def _in_blocks(self, node: onnx.NodeProto, name: str, weight: _Weight) -> None:

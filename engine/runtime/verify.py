@@ -11,7 +11,8 @@ from engine.errors import UserError
 
 LEAST_AGREEMENT = 0.98
 NEAR = 0.05
-"""Numbers count as alike within this share of their spread; rounding of ties may differ in single values."""
+"""Numbers count as alike, and scores as a tie, within this share of their spread: rounding may differ in single values,
+and a network that has learned little has many ties."""
 
 
 def agreement(expected: Tensor, found: Tensor) -> float:
@@ -27,12 +28,15 @@ def agreement(expected: Tensor, found: Tensor) -> float:
     >>> import torch
     >>> agreement(torch.tensor([[1.0, 2.0], [3.0, 0.0]]), torch.tensor([[1.1, 1.9], [0.0, 3.0]]))
     0.5
+    >>> agreement(torch.tensor([[3.0, 2.99, 0.0]]), torch.tensor([[2.99, 3.0, 0.0]]))  # a tie
+    1.0
     """
     if expected.shape != found.shape:
         return 0.0
     expected, found = expected.float(), found.float()
     if expected.ndim > 1 and expected.shape[-1] > 1:
-        return float((expected.argmax(-1) == found.argmax(-1)).float().mean())
+        best, other = expected.amax(-1), expected.gather(-1, found.argmax(-1, keepdim=True)).squeeze(-1)
+        return float((best - other <= NEAR * expected.std(-1)).float().mean())
     spread = expected.std() if expected.numel() > 1 else expected.abs().max()
     return float(((expected - found).abs() < NEAR * spread.clamp(min=1e-6)).float().mean())
 

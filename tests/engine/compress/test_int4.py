@@ -193,6 +193,21 @@ def test_columns_that_do_not_fill_a_group_are_allowed(columns: int) -> None:
     assert relative_error(torch.from_numpy(Session(content).run(x.numpy())), small.module(x).detach()) < 0.03
 
 
+@pytest.mark.parametrize("columns", [33, 40, 96])
+def test_rows_that_do_not_fill_a_group_are_read_from_a_table(columns: int) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Embedding(24, columns), nn.Linear(columns, 3)).eval()
+    tokens = torch.randint(24, (8, 5))
+    small = quantize_int4(module, [tokens]).module
+    content = written(small, tokens[:2])
+    assert any(node.op_type == "GatherBlockQuantized" for node in onnx.load_from_string(content).graph.node)
+    with torch.inference_mode():
+        expected = small(tokens)
+    torch.testing.assert_close(
+        torch.from_numpy(Session(content, 1).run(tokens.numpy())), expected, atol=0.02, rtol=0.02
+    )
+
+
 def test_a_network_without_linear_layers_says_what_suits_it() -> None:
     with pytest.raises(UserError, match="no linear layer or table") as caught:
         quantize_int4(nn.Sequential(nn.Conv2d(3, 4, 3)), [torch.zeros(2, 3, 8, 8)])

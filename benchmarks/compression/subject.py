@@ -177,7 +177,10 @@ def make(subject: Subject, method: str, options: argparse.Namespace) -> tuple[Mo
         examples = subject.choosing
         if examples.kind == "images":
             examples = examples.augment(flip=True, crop=4)
-        found = compress(subject.model, examples, max_drop=0.005, target="latency", budget_s=options.budget, show=True)
+        found = compress(
+            subject.model, examples, max_drop=0.005, target="latency", budget_s=options.budget, show=True,
+            threads=options.threads,
+        )  # fmt: skip
         return found.model, {**found.report, "points": found.points}
     quantizer = Quantizer(subject.model, method=method)
     model = quantizer.optimize(subject.calibration(), show=False)

@@ -7,7 +7,8 @@ out, and one that is not installed is not named. OpenVINO is optional; it reads 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,6 +178,22 @@ class OpenVinoModule(nn.Module):
         given: np.ndarray = np.ascontiguousarray(x.detach().cpu().numpy())
         found = self._request.infer([given], share_inputs=True)[self._compiled.output(0)]
         return torch.from_numpy(np.array(found)).to(x.device)
+
+
+@contextmanager
+def pytorch_threads(count: int) -> Iterator[None]:
+    """PyTorch computes with so many threads, as a runtime does that it is timed beside.
+
+    >>> with pytorch_threads(1):
+    ...     torch.get_num_threads()
+    1
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _asking(call: Call, one: Tensor) -> Callable[[], object]:

@@ -34,6 +34,10 @@ class Params(BlockParams):
         5, ge=1, le=1000, help="How often a pruned network sees each example, where there is time", title="Epochs",
         advanced=True,
     )  # fmt: skip
+    threads: int = param(
+        0, ge=0, le=1024, advanced=True, title="Threads to measure with",
+        help="Threads that latency is measured with, as many as where the model will answer; 0: those of the run",
+    )  # fmt: skip
     examples: int = param(
         256, ge=8, le=100_000, help="Examples that the ranges of the activations are taken from", title="Examples",
         advanced=True,
@@ -97,7 +101,9 @@ def run(
     >>> Params().max_drop
     0.005
     """
-    goal = Goal(params.max_drop, params.target, params.budget_s or None, params.candidates, params.epochs)
+    goal = Goal(
+        params.max_drop, params.target, params.budget_s or None, params.candidates, params.epochs, params.threads
+    )
     with applied(ctx.plan, ctx.seed):
         found = search(model, dataset, held_out, goal, ctx, params.examples)
     files = {

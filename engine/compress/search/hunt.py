@@ -28,7 +28,7 @@ from engine.compress.search.memory import Memory
 from engine.compress.search.strategy import Means, Recipe, Tried, next_recipe
 from engine.errors import UserError
 from engine.runtime.measure import compare
-from engine.runtime.runtimes import QUICK, READ_FILES, Timed, measured, open_runtime
+from engine.runtime.runtimes import QUICK, READ_FILES, Timed, measured, open_runtime, pytorch_threads
 from engine.spec import RunContext
 
 TIMED_WITH = 8
@@ -63,6 +63,8 @@ class Goal:
         How many are tried at most.
     epochs
         Of training what was pruned, where there is time.
+    threads
+        That latency is measured with; 0: those of the run, which trains with them in any case.
     """
 
     max_drop: float = 0.005
@@ -70,6 +72,7 @@ class Goal:
     budget_s: float | None = None
     candidates: int = 12
     epochs: int = 5
+    threads: int = 0
 
 
 class Hunt:
@@ -86,6 +89,8 @@ class Hunt:
     ----------
     maker
         Set before :meth:`run`: it asks this hunt whether there is time.
+    threads
+        That latency is measured with.
     """
 
     maker: Maker
@@ -102,6 +107,7 @@ class Hunt:
     ) -> None:
         self.judge, self.given, self.size_bytes = judge, given, size_bytes
         self.means, self.goal, self.memory, self.ctx = means, goal, memory, ctx
+        self.threads = goal.threads or ctx.plan.threads
         self._started = time.monotonic() - memory.elapsed_s
         self._inputs = judge.inputs(TIMED_WITH)
         self._reference: Timed | None = None
@@ -138,10 +144,11 @@ class Hunt:
             return
         made = self.maker.original()
         self.memory.keep(EXPORTED, made.content)
-        ways = measured(
-            self._inputs, module=self.given, content=made.content, names=QUICK, threads=self.ctx.plan.threads,
-            budget_s=TIMING_S, check=self.check,
-        )  # fmt: skip
+        with pytorch_threads(self.threads):
+            ways = measured(
+                self._inputs, module=self.given, content=made.content, names=QUICK, threads=self.threads,
+                budget_s=TIMING_S, check=self.check,
+            )  # fmt: skip
         eager = next(way for way in ways if way.name not in READ_FILES)
         exported = next((way for way in ways if way.name in READ_FILES), eager)
         self._reference = exported
@@ -244,7 +251,7 @@ class Hunt:
             return False
         # in turns with each other: what was timed minutes ago was timed on a machine that did other things
         content = self.memory.content(whole.name)
-        unpruned_call = open_runtime(whole.runtime, content=content, threads=self.ctx.plan.threads)
+        unpruned_call = open_runtime(whole.runtime, content=content, threads=self.threads)
         return self._times(way.call, unpruned_call) > SLOWER
 
     def _lost_elsewhere(self, way: Timed) -> float:
@@ -259,7 +266,7 @@ class Hunt:
 
     def _fastest(self, content: bytes) -> Timed:
         return measured(
-            self._inputs, content=content, names=READ_FILES, threads=self.ctx.plan.threads, budget_s=TIMING_S / 3,
+            self._inputs, content=content, names=READ_FILES, threads=self.threads, budget_s=TIMING_S / 3,
             check=self.ctx.check_cancelled,
         )[0]  # fmt: skip
 

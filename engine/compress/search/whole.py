@@ -31,7 +31,7 @@ from engine.runtime.measure import compare
 from engine.runtime.models import MODEL, WEIGHTS, open_model, save_model
 from engine.runtime.modelspec import ModelSpec
 from engine.runtime.provenance import provenance
-from engine.runtime.runtimes import READ_FILES, open_runtime
+from engine.runtime.runtimes import READ_FILES, open_runtime, pytorch_threads
 from engine.runtime.variants import add_variant
 from engine.spec import RunContext
 
@@ -145,10 +145,9 @@ def _finished(hunt: Hunt, model: ModelRef, spec: ModelSpec, goal: Goal, ctx: Run
     calls = {GIVEN: open_runtime(memory.given[0].runtime, module=hunt.given)}
     for point in (memory.given[1], *front(memory.points)):
         if point.runtime in READ_FILES and not point.baseline:
-            calls[point.name] = open_runtime(
-                point.runtime, content=memory.content(point.name), threads=ctx.plan.threads
-            )
-    points = _timed_again(memory.points, calls, hunt.judge.inputs(1), ctx)
+            calls[point.name] = open_runtime(point.runtime, content=memory.content(point.name), threads=hunt.threads)
+    with pytorch_threads(hunt.threads):
+        points = _timed_again(memory.points, calls, hunt.judge.inputs(1), ctx)
     on = front(points)
     chosen, before, after = _confirmed(points, calls, hunt.judge, goal, ctx)
     kept = {point.name: _model(point, hunt, model, spec, ctx) for point in {p.name: p for p in (*on, chosen)}.values()}

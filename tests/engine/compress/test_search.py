@@ -14,6 +14,7 @@ from torch import nn
 from engine.artifacts import ImagesRef, ModelRef
 from engine.compress.search import Found, Goal, hunt, judge, maker, search, whole
 from engine.compress.search.judge import Judge, Verdict
+from engine.compress.search.strategy import Recipe
 from engine.compress.search.tuning import Tuner
 from engine.datasets import write_images
 from engine.datasets.views import subset
@@ -115,6 +116,37 @@ def test_the_first_cut_is_bold_where_a_long_training_follows_or_a_look_finds_no_
     monkeypatch.setattr(hunt, "HARMLESS_DROP", harmless)
     result = Digits(module, tmp_path).search(candidates=2, epochs=epochs)
     assert result.points[3].steps[0] == f"prune {first}"
+
+
+def test_the_first_training_gets_most_of_the_time_and_what_follows_most_of_the_rest(
+    module: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares: list[float] = []
+    make = maker.Maker.make
+
+    def made(self: maker.Maker, recipe: Recipe, seconds: float | None) -> maker.Made:
+        if seconds is None:
+            return make(self, recipe, seconds)
+        shares.append(seconds / 10_000)  # so much that what the search itself takes does not count
+        raise UserError("No training in this test", field="model")
+
+    monkeypatch.setattr(maker.Maker, "make", made)
+    Digits(module, tmp_path).search(candidates=3, budget_s=10_000.0)
+    assert shares == [pytest.approx(hunt.FIRST_SHARE, abs=0.03), pytest.approx(hunt.LATER_SHARE, abs=0.03)]
+
+
+def test_latency_is_measured_with_the_threads_that_are_asked_for(
+    module: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[int, int]] = []
+    measured, before = hunt.measured, torch.get_num_threads()
+    monkeypatch.setattr(
+        hunt, "measured", lambda *a, **k: seen.append((k["threads"], torch.get_num_threads())) or measured(*a, **k)
+    )
+    Digits(module, tmp_path).search(candidates=1, threads=2)
+    assert seen[0] == (2, 2)  # PyTorch too, beside which files are timed
+    assert {threads for threads, _ in seen} == {2}
+    assert torch.get_num_threads() == before
 
 
 @pytest.mark.parametrize("is_trained", [True, False])

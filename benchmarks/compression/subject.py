@@ -81,9 +81,9 @@ class Subject:
             print(f"  {line}")
         return {"rows": rows, "said": said, "model": self.about, "before": started, "after": conditions()}
 
-    def kept(self, method: str) -> Path:
-        """Our bundle after one method; with another network, another place."""
-        return self.folder / f"ours-{method}.zip"
+    def kept(self, method: str, point: str = "") -> Path:
+        """Our bundle after one method, or another point of its front; with another network, another place."""
+        return self.folder / (f"ours-{method}--{point}.zip" if point else f"ours-{method}.zip")
 
     def rows(self) -> np.ndarray:
         count = len(self.choosing.train)
@@ -146,29 +146,39 @@ class Subject:
 
 
 def compressed(subject: Subject, methods: tuple[str, ...], options: argparse.Namespace) -> list[Entry]:
-    """Ours: each method's model, made now or kept, or the reason why there is none."""
+    """Ours: each method's models, made now or kept, or the reason why there is none."""
     entries = []
     for method in methods:
         bundle = subject.kept(method)
-        entry = Entry(f"ours, {method}", "ours", {"bundle": str(bundle)})
-        entries.append(entry)
-        if bundle.exists() and not options.fresh:
-            continue
-        started = time.perf_counter()
-        try:
-            model, told = make(subject, method, options)
-        except Exception as error:  # reported as a peer's failure would be
-            print(f"    {entry.name}: {type(error).__name__}: {error}", file=sys.stderr)
-            bundle.unlink(missing_ok=True)
-            continue
-        model.save(bundle)
-        about = {"seconds": time.perf_counter() - started, "report": told, "made": conditions()}
-        bundle.with_suffix(".json").write_text(json.dumps(about, indent=1, default=str))
+        if not bundle.exists() or options.fresh:
+            for old in (bundle, *_others(subject, method)):
+                old.unlink(missing_ok=True)
+            _made(subject, method, options)
+        entries.append(Entry(f"ours, {method}", "ours", {"bundle": str(bundle)}))
+        for other in _others(subject, method):
+            entries.append(Entry(f"ours, {method}: {other.stem.split('--')[1]}", "ours", {"bundle": str(other)}))
     return entries
 
 
-def make(subject: Subject, method: str, options: argparse.Namespace) -> tuple[Model, dict[str, Any]]:
-    """Compress by our own SDK."""
+def _others(subject: Subject, method: str) -> list[Path]:
+    return sorted(subject.folder.glob(f"ours-{method}--*.zip"))
+
+
+def _made(subject: Subject, method: str, options: argparse.Namespace) -> None:
+    bundle, started = subject.kept(method), time.perf_counter()
+    try:
+        found, told = make(subject, method, options)
+    except Exception as error:  # reported as a peer's failure would be
+        print(f"    ours, {method}: {type(error).__name__}: {error}", file=sys.stderr)
+        return
+    about = {"seconds": time.perf_counter() - started, "report": told, "made": conditions()}
+    for point, model in found.items():
+        model.save(subject.kept(method, point))
+    bundle.with_suffix(".json").write_text(json.dumps(about, indent=1, default=str))
+
+
+def make(subject: Subject, method: str, options: argparse.Namespace) -> tuple[dict[str, Model], dict[str, Any]]:
+    """Compress by our own SDK; the model has no name, other points of a front that were pruned have theirs."""
     from deepseek import Quantizer
 
     if method.startswith("search"):
@@ -181,7 +191,9 @@ def make(subject: Subject, method: str, options: argparse.Namespace) -> tuple[Mo
             subject.model, examples, max_drop=0.005, target="latency", budget_s=options.budget, show=True,
             threads=options.threads,
         )  # fmt: skip
-        return found.model, {**found.report, "points": found.points}
+        pruned = [one["name"] for one in found.front if one["name"] != found.best and "prune" in one["name"]]
+        models_found = {"": found.model, **{name: found.take(name) for name in pruned}}
+        return models_found, {**found.report, "points": found.points}
     quantizer = Quantizer(subject.model, method=method)
     model = quantizer.optimize(subject.calibration(), show=False)
-    return model, dict(quantizer.report)
+    return {"": model}, dict(quantizer.report)

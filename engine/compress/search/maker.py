@@ -36,8 +36,10 @@ from engine.runtime.verify import verify
 
 Check = Callable[[], None]
 Batches = list[tuple[Tensor, Tensor]]
-BOLD_RATIO, LONG_EPOCHS = 0.8, 2.0
-"""The share to begin with, where a training of so many epochs can follow."""
+MENDED_BY = ((0.9, 1200), (0.8, 600))
+"""Shares to begin with, and how many steps of training must be able to follow."""
+BOLD_RATIO = 0.8
+"""The share to begin with before a shorter training, where a look finds it harmless."""
 ROUND_TO = 8
 RANKED_WITH = 4
 """Batches whose gradients rank channels."""
@@ -97,7 +99,7 @@ class Maker:
         self._threads, self._check = threads, check
         self._inputs = [inputs for inputs, _ in batches]
         self._free = spec.task in FREE
-        self._bold: Pruned | None = None
+        self._looked_at: Pruned | None = None
 
     def original(self) -> Made:
         """The network as it was given."""
@@ -137,10 +139,12 @@ class Maker:
         least
             What it must have before it is trained, where the training is short.
         """
-        self._bold = self._cut(BOLD_RATIO, self._module, self._spec.config)
-        if self._tuner is not None and self._tuner.epochs_in(self._bold.module, seconds) >= LONG_EPOCHS:
-            return BOLD_RATIO
-        return BOLD_RATIO if accuracy(self._bold.module) >= least else FIRST_RATIO
+        self._looked_at = self._cut(BOLD_RATIO, self._module, self._spec.config)
+        steps = 0 if self._tuner is None else self._tuner.steps_in(self._looked_at.module, seconds)
+        for ratio, needed in MENDED_BY:
+            if steps >= needed:
+                return ratio
+        return BOLD_RATIO if accuracy(self._looked_at.module) >= least else FIRST_RATIO
 
     def _rounded(self, recipe: Recipe, module: nn.Module, seconds: float | None) -> nn.Module:
         if recipe.numbers == "dynamic":
@@ -174,9 +178,9 @@ class Maker:
             module, config = self._pruned(before, seconds), dict(self._memory.config(before.name) or {})
         else:
             done, start, its_config = self._nearest(ratio)
-            is_looked_at = self._bold is not None and (done, ratio) == (0.0, BOLD_RATIO)
-            pruned = self._bold if is_looked_at else self._cut(1 - (1 - ratio) / (1 - done), start, its_config)
-            assert pruned is not None
+            pruned = self._looked_at if (done, ratio) == (0.0, BOLD_RATIO) else None
+            if pruned is None:
+                pruned = self._cut(1 - (1 - ratio) / (1 - done), start, its_config)
             module, config = pruned.module, pruned.config
         if self._tuner is not None:
             self._tuner.tune(module, name, seconds)

@@ -35,6 +35,9 @@ BATCH_SIZE, LARGE_BATCH, MANY = 64, 128, 20_000
 """Examples in a step; more of them where there are many examples, since that is faster."""
 RATES = {"tokens": 2e-4}
 RATE = 1e-3
+LONG: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.05, "weight_decay": 5e-4, "warm_up": 0.2}
+"""For networks with batch normalisation and many examples. ResNet-18 at 16 pixels with a tenth of its work, 5 epochs of
+CIFAR-10: 76.2 % and with AdamW 75.2 %; after 2 epochs of a fifth of its work 74.1 and 74.4 %."""
 TEACHERS_WEIGHT = 0.7
 ROUNDED_RATE, ROUNDED_TEMPERATURE, ROUNDED_WEIGHT = 1e-4, 2.0, 0.9
 """Of training through rounding: the network knows its task already."""
@@ -84,7 +87,7 @@ class Tuner:
         data = self._taught()
         module.to(data.examples.device).train()
         plan = self._planned(module, data, seconds)
-        data, options = self._fitting(module, data, self._options(), seconds, plan)
+        data, options = self._fitting(module, data, self._long_options(), seconds, plan)
         with self._checkpoints(name) as folder:
             train(
                 module,
@@ -111,14 +114,15 @@ class Tuner:
                 seed=self.ctx.seed, checkpoints=folder, identity=_identity(name, data, options),
             )  # fmt: skip
 
-    def epochs_in(self, module: nn.Module, seconds: float | None) -> float:
-        """How often a network can see each example in a time; None: as long as it takes."""
+    def steps_in(self, module: nn.Module, seconds: float | None) -> int:
+        """How many steps a training of a network can have in a time; None: all of its epochs."""
+        options = self._long_options()
+        most = self.epochs * math.ceil(len(self.data.examples) / options.batch_size)
         if seconds is None:
-            return float(self.epochs)
-        data, options = self._taught(), self._options()
-        plan = self._planned(module, data, seconds)
-        step_s = step_seconds(plan, self._workload(options), module, data, options)
-        return min(float(self.epochs), seconds / step_s * options.batch_size / len(data.examples))
+            return most
+        data = self._taught()
+        step_s = step_seconds(self._planned(module, data, seconds), self._workload(options), module, data, options)
+        return min(most, int(seconds / step_s))
 
     def _taught(self) -> TrainingData:
         if not self.teaches:
@@ -141,7 +145,7 @@ class Tuner:
 
     def _planned(self, module: nn.Module, data: TrainingData, seconds: float | None) -> ExecutionPlan:
         """The run's plan with the fastest numbers for this training, so that its length is known beforehand."""
-        plan, options = self.ctx.plan, self._options()
+        plan, options = self.ctx.plan, self._long_options()
         key = self._workload(options)
         if seconds is None or key in plan.choices:
             return plan
@@ -164,6 +168,12 @@ class Tuner:
         return TrainingOptions(
             task=str(self.spec.task), epochs=self.epochs, batch_size=size, learning_rate=RATES.get(kind, RATE)
         )
+
+    def _long_options(self) -> TrainingOptions:
+        """Of a training after a cut."""
+        options = self._options()
+        is_normalised = any(isinstance(layer, nn.BatchNorm2d) for layer in self.teacher.modules())
+        return replace(options, **LONG) if is_normalised and len(self.data.examples) >= MANY else options
 
     def _fitting(
         self, module: nn.Module, data: TrainingData, options: TrainingOptions, seconds: float | None,

@@ -109,12 +109,15 @@ def test_a_search_measures_the_original_its_file_and_the_candidates(found: tuple
     assert points[3].macs < points[2].macs
 
 
-@pytest.mark.parametrize(("epochs", "harmless", "first"), [(2, -1.0, "80%"), (1, -1.0, "50%"), (1, 1.0, "80%")])
+@pytest.mark.parametrize(
+    ("steps", "harmless", "first"), [(1200, -1.0, "90%"), (600, -1.0, "80%"), (599, -1.0, "50%"), (599, 1.0, "80%")]
+)
 def test_the_first_cut_is_bold_where_a_long_training_follows_or_a_look_finds_no_harm(
-    module: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: int, harmless: float, first: str
+    module: nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int, harmless: float, first: str
 ) -> None:
+    monkeypatch.setattr(Tuner, "steps_in", lambda *_: steps)
     monkeypatch.setattr(hunt, "HARMLESS_DROP", harmless)
-    result = Digits(module, tmp_path).search(candidates=2, epochs=epochs)
+    result = Digits(module, tmp_path).search(candidates=2)
     assert result.points[3].steps[0] == f"prune {first}"
 
 

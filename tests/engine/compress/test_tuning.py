@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from engine.compress.search import tuning
 from engine.compress.search.tuning import BATCH_SIZE, Tuner
@@ -44,12 +45,25 @@ def test_the_time_is_used_up_and_the_last_epoch_is_whole(
     assert len(data.targets) == len(data.examples)
 
 
-@pytest.mark.parametrize(("seconds", "epochs"), [(None, 4.0), (1000.0, 4.0), (10.0, 2.0), (2.5, 0.5)])
-def test_how_often_each_example_is_seen_in_a_time(
-    tuner: Tuner, monkeypatch: pytest.MonkeyPatch, seconds: float | None, epochs: float
+@pytest.mark.parametrize(("seconds", "steps"), [(None, 20), (1000.0, 20), (10.0, 10), (2.5, 2)])
+def test_how_many_steps_a_time_is_long(
+    tuner: Tuner, monkeypatch: pytest.MonkeyPatch, seconds: float | None, steps: int
 ) -> None:
     monkeypatch.setattr(tuning, "choose", lambda *_: Choice())
-    assert tuner.epochs_in(tuner.teacher, seconds) == epochs
+    assert tuner.steps_in(tuner.teacher, seconds) == steps
+
+
+@pytest.mark.parametrize(
+    ("teacher", "most", "optimizer"),
+    [(nn.BatchNorm2d(3), EXAMPLES, "sgd"), (nn.BatchNorm2d(3), EXAMPLES + 1, "adamw"), (nn.Linear(4, 2), 1, "adamw")],
+)
+def test_sgd_trains_networks_with_batch_normalisation_on_many_examples(
+    tuner: Tuner, monkeypatch: pytest.MonkeyPatch, teacher: nn.Module, most: int, optimizer: str
+) -> None:
+    monkeypatch.setattr(tuning, "MANY", most)
+    trains = replace(tuner, teacher=teacher)
+    assert trains._long_options().optimizer == optimizer
+    assert trains._options().optimizer == "adamw"  # training through the rounding starts from a trained network
 
 
 @pytest.mark.parametrize("teaches", [True, False])

@@ -154,6 +154,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=8, help="of the student of the edge package, when it is made")
     parser.add_argument("--fresh", action="store_true", help="make what was kept anew")
     parser.add_argument("--without", default="", help="comma list of tools that are left out")
+    parser.add_argument("--only", nargs="*", default=[], help="parts of the ablation: int8, int4, pruning, ...")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as a run sets it: other programs share the cores

@@ -1,4 +1,4 @@
-"""How long something takes, beside something else: turns taken one by one, so that a busy machine slows all alike.
+"""How long something takes, beside something else: in turns, so that a busy machine slows all alike.
 
 Called by compression and whatever compares runtimes. Must not know what it times.
 """
@@ -28,7 +28,7 @@ class Latency:
 def compare(
     calls: Mapping[str, Callable[[], object]], budget_s: float = 2.0, check: Callable[[], None] = lambda: None
 ) -> dict[str, Latency]:
-    """The latency of each call.
+    """The latency of each call, warm: what ran before it left its own data in the caches, so it is called once unseen.
 
     Parameters
     ----------
@@ -53,6 +53,8 @@ def compare(
     while rounds < LEAST_ROUNDS or (rounds < MOST_ROUNDS and time.perf_counter() - started < budget_s):
         check()
         for name, call in calls.items():
+            if len(calls) > 1:
+                call()
             before = time.perf_counter()
             call()
             times[name].append(1e3 * (time.perf_counter() - before))

@@ -165,7 +165,8 @@ def _tuning(options: argparse.Namespace) -> dict[str, Any]:
     from engine.spec import ExecutionPlan
 
     model = models.load_stage("resnet18", 0)
-    parts = models.choosing("resnet18", options.cifar).train, models.data("resnet18", options.cifar).test
+    whole = models.choosing("resnet18", options.cifar)
+    parts = whole.train, whole.test  # not the test part: the method is chosen by this
     learn, test = (models.smaller(part, TUNED_SIDE) for part in parts)
     opened = open_model(model.artifact)
     device = torch.device("cpu")
@@ -185,7 +186,7 @@ def _tuning(options: argparse.Namespace) -> dict[str, Any]:
     x, y = held.data.batch(torch.arange(len(held.data.examples)))
     truth = {"the original": opened.module, "cut, not trained": small.module}
     rows_found = {kind: float((_answers(module.eval(), x) == y).float().mean()) for kind, module in truth.items()}
-    print(f"\nablation, tuning: ResNet-18 at {TUNED_SIDE} px, {TUNED_LEFT:.0%} of its work, {len(y)} test images")
+    print(f"\nablation, tuning: ResNet-18 at {TUNED_SIDE} px, {TUNED_LEFT:.0%} of its work, {len(y)} held-out images")
     for kind, right in rows_found.items():
         print(f"  {kind:36} {100 * right:.2f} %", flush=True)
     plan = ExecutionPlan(threads=options.threads)

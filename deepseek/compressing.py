@@ -89,7 +89,7 @@ def compress(
 ) -> Compression:
     """Compress a trained model by whatever serves best on this machine.
 
-    Channels are removed, the rest learns from the model again, and numbers become whole numbers of 8 bits; every
+    Channels are removed, the rest is trained again, and numbers become whole numbers of 8 bits; every
     candidate is measured here, one that is slower or loses too much is refused, and the best is given back. Ctrl-C
     stops cleanly; the same call goes on where it stopped.
 

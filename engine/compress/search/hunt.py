@@ -184,8 +184,8 @@ class Hunt:
         except UserError as error:
             self.ctx.warn("{name} cannot be made: {problem}", name=recipe.name, problem=str(error))
             point = replace(
-                before[0], name=recipe.name, steps=recipe.steps, baseline=False, status="refused", reason="failed",
-                seconds=self.seconds,
+                before[0], name=recipe.name, steps=self.maker.steps(recipe), baseline=False, status="refused",
+                reason="failed", seconds=self.seconds,
             )  # fmt: skip
         else:
             point = self._measured(recipe, made)
@@ -228,8 +228,8 @@ class Hunt:
         way = self._fastest(made.content)
         verdict = self.judge.choose(way.call, self.check)
         point = Point(
-            recipe.name, recipe.steps, len(made.content), self._latency_ms(way), verdict.accuracy, made.counts.params,
-            made.counts.macs, way.name, self.seconds,
+            recipe.name, self.maker.steps(recipe), len(made.content), self._latency_ms(way), verdict.accuracy,
+            made.counts.params, made.counts.macs, way.name, self.seconds,
         )  # fmt: skip
         given = self.memory.given[0]
         if self._is_slower(recipe, point, way):

@@ -105,6 +105,11 @@ class Maker:
         """The network as it was given."""
         return self._floats(self._module)
 
+    def steps(self, recipe: Recipe) -> tuple[str, ...]:
+        """What is done for a recipe; what is left after a cut may be trained without the original as its teacher."""
+        is_taught = self._tuner is None or self._tuner.teaches
+        return recipe.steps if is_taught else tuple("train" if step == "distil" else step for step in recipe.steps)
+
     def make(self, recipe: Recipe, seconds: float | None) -> Made:
         """What a recipe says.
 

@@ -160,8 +160,9 @@ def test_only_a_network_that_has_learned_its_examples_is_asked_in_trainings(
     tune = Tuner.tune
     monkeypatch.setattr(Tuner, "tune", lambda self, *a: asked.append(self.teaches) or tune(self, *a))
     given = module if is_trained else build("convnet", CONVNET).eval()
-    Digits(given, tmp_path).search(candidates=2, max_drop=1.0)
+    result = Digits(given, tmp_path).search(candidates=2, max_drop=1.0)
     assert asked == [is_trained]
+    assert result.points[3].steps[2] == ("distil" if is_trained else "train")
 
 
 @pytest.mark.parametrize(("beside_int8", "reason"), [(0.6, None), (1.3, "slower")])

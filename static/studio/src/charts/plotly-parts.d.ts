@@ -12,8 +12,8 @@ declare module "plotly.js/src/traces/scattergl/strict" {
   export default trace;
 }
 declare module "plotly.js/lib/locales/zh-cn" {
-  import type { PlotlyModule } from "plotly.js/lib/core";
+  import type { LocaleModule } from "plotly.js/lib/core";
 
-  const locale: PlotlyModule;
+  const locale: LocaleModule;
   export default locale;
 }

@@ -14,7 +14,19 @@ import parcoords from "plotly.js/src/traces/parcoords/strict";
 import scattergl from "plotly.js/src/traces/scattergl/strict";
 import { language } from "../lib/format";
 
-core.register([bar, heatmap, histogram, parcoords, scattergl, chinese]);
+/** Dates as they are written in Chinese; what comes with Plotly has 一 7 for 7 January. */
+const months = Array.from({ length: 12 }, (_, month) => `${month + 1}月`);
+const dates = {
+  months,
+  shortMonths: months,
+  year: "%Y年",
+  month: "%Y年%b",
+  dayMonth: "%b%-d日",
+  dayMonthYear: "%Y年%b%-d日",
+};
+const written = { ...chinese, format: { ...chinese.format, ...dates } };
+
+core.register([bar, heatmap, histogram, parcoords, scattergl, written]);
 if (language().startsWith("zh")) {
   core.setPlotConfig({ locale: "zh-CN" });
 }

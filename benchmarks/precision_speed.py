@@ -222,7 +222,7 @@ def _ratios(first: Callable[[], float], second: Callable[[], float], rounds: int
 def overhead(options: argparse.Namespace) -> list[dict[str, Any]]:
     """What watching costs: adaptive over the same precision fixed."""
     rows = []
-    steps = {"ResNet-18": 12, "convnet": 200, "transformer": 60}
+    steps = {"ResNet-18": 20, "convnet": 200, "transformer": 60}
     for work in works(options):
         count = 6 if options.quick else steps[work.name.split(",")[0]]
         for precision in ("bf16", "fp32"):
@@ -252,7 +252,7 @@ def speed(options: argparse.Namespace) -> list[dict[str, Any]]:
         timings = _exhaustive(work, open_plan, module, settings, rounds, each)
         best = min(timings, key=lambda choice: timings[choice].of(work.length))
         chosen, probe_s = _chosen(work, open_plan, module, options)
-        steps = 6 if options.quick else {"ResNet-18": 10, "convnet": 200, "transformer": 60}[work.name.split(",")[0]]
+        steps = 6 if options.quick else {"ResNet-18": 20, "convnet": 200, "transformer": 60}[work.name.split(",")[0]]
         pairs = _in_turns(
             lambda w=work, c=chosen, n=steps: run(w, _adaptive(options, w, c), 0, n)[0],
             lambda w=work, c=best, n=steps: run(w, _fixed(options, c), 0, n)[0],

@@ -22,6 +22,9 @@ from engine.distributed.health import Beat, Hung, Watch
 from engine.distributed.messages import RankFolder, read_json, write_json
 from engine.distributed.rank import EXIT_PEER_LOST
 
+SHUTDOWN_S = 5
+"""Seconds that ranks have to end by themselves before they are killed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:
@@ -86,7 +89,7 @@ class Agent(LocalElasticAgent):
         told: Callable[[Loss], None],
         is_first: bool = True,
     ) -> None:
-        super().__init__(spec, logs_specs, exit_barrier_timeout=60, shutdown_timeout=5)
+        super().__init__(spec, logs_specs, exit_barrier_timeout=60)
         self._folder, self._watch, self._told, self._is_first = folder, watch, told, is_first
         self._hung: dict[int, Hung] = {}
         self._lost_at = -1
@@ -132,8 +135,11 @@ class Agent(LocalElasticAgent):
         self.ranks = {worker.local_rank: worker.global_rank for worker in worker_group.workers}
         return self.pids
 
-    def _shutdown(self, death_sig: signal.Signals = signal.SIGTERM, timeout: int = 5) -> None:
-        super()._shutdown(death_sig, timeout)
+    def _shutdown(self, death_sig: signal.Signals = signal.SIGTERM, timeout: int = 30) -> None:
+        """End the ranks; PyTorch would wait half a minute for them, and 2.11 cannot be told otherwise."""
+        if self._pcontext is not None:
+            self._pcontext.close(death_sig, SHUTDOWN_S)
+        super()._shutdown(death_sig)  # closes them once more and finds nothing left to end
         # PyTorch leaves the log files of processes open that ended by themselves.
         for handler in getattr(self._pcontext, "subprocess_handlers", {}).values():
             for stream in (handler._stdout, handler._stderr):

@@ -15,11 +15,12 @@ import torch
 
 from engine.artifacts import ModelRef
 from engine.errors import UserError
+from engine.runtime.filemodules import require_onnx
 from engine.runtime.models import save_model
 from engine.runtime.modelspec import ModelSpec
 from engine.runtime.pretrained import TORCHVISION, imagenet_labels
 from engine.runtime.provenance import provenance
-from engine.runtime.variants import add_variant, require_onnx
+from engine.runtime.variants import add_variant
 from engine.spec import RunContext
 
 Pixels = Literal["unit", "imagenet", "raw"]

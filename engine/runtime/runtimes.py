@@ -10,16 +10,14 @@ import importlib.util
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from engine.compute.backends import backend_of
 from engine.errors import UserError
+from engine.runtime.filemodules import OnnxModule, OpenVinoModule
 from engine.runtime.measure import Latency, compare
-from engine.runtime.variants import OnnxModule
 from engine.runtime.verify import LEAST_AGREEMENT, agreement
 
 RUNTIMES = ("eager", "channels_last", "compiled", "onnxruntime", "openvino")
@@ -152,32 +150,6 @@ def measured(
     one = x[:1]
     times = compare({name: _asking(call, one) for name, call in calls.items()}, budget_s, check)
     return sorted((Timed(name, calls[name], times[name]) for name in calls), key=lambda way: way.latency.p50_ms)
-
-
-class OpenVinoModule(nn.Module):
-    """An ONNX file that OpenVINO computes on the CPU; as :class:`engine.runtime.variants.OnnxModule`."""
-
-    def __init__(self, content: bytes, threads: int = 0) -> None:
-        super().__init__()
-        import openvino
-
-        core = openvino.Core()
-        # By itself it would compute floats in bfloat16 where the processor can, and answer otherwise.
-        settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-        settings |= {"INFERENCE_NUM_THREADS": threads} if threads else {}
-        try:
-            self._compiled = core.compile_model(core.read_model(content), "CPU", settings)
-        except RuntimeError as error:
-            raise UserError(
-                "OpenVINO cannot open the file: {problem}", field="model", problem=str(error).strip().splitlines()[-1]
-            ) from error
-        self._request = self._compiled.create_infer_request()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Outputs ``(B, ...)`` of inputs ``(B, ...)``."""
-        given: np.ndarray = np.ascontiguousarray(x.detach().cpu().numpy())
-        found = self._request.infer([given], share_inputs=True)[self._compiled.output(0)]
-        return torch.from_numpy(np.array(found)).to(x.device)
 
 
 @contextmanager

@@ -11,12 +11,11 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 
-import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from engine.artifacts import ArtifactStore, ModelRef, canonical_json
 from engine.errors import UserError
+from engine.runtime.filemodules import OnnxModule, OpenVinoModule
 from engine.runtime.modelspec import ModelSpec, Variant, parse
 
 RUNTIME = "onnxruntime"
@@ -76,44 +75,5 @@ def runner(ref: ModelRef, spec: ModelSpec, name: str | None = None, threads: int
         )
     content = ref.read_bytes(variant.file)
     if variant.runtime == OPENVINO and importlib.util.find_spec(OPENVINO) is not None:
-        from engine.runtime.runtimes import OpenVinoModule
-
         return OpenVinoModule(content, threads)
     return OnnxModule(content, threads)  # which reads the same files
-
-
-class OnnxModule(nn.Module):
-    """An ONNX file that computes on the CPU; a file made for one example at a time is asked one at a time."""
-
-    def __init__(self, content: bytes, threads: int = 0) -> None:
-        super().__init__()
-        require_onnx()
-        from engine.runtime.onnx_export import Session
-
-        self.session = Session(content, threads)
-        self.number: type[np.generic] = np.int64 if self.session.input_type == "tensor(int64)" else np.float32
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Outputs ``(B, ...)`` of inputs ``(B, ...)``, on the device of the inputs."""
-        given: np.ndarray = np.ascontiguousarray(x.detach().cpu().numpy(), dtype=self.number)
-        fixed = self.session.input_shape[0] if self.session.input_shape else None
-        parts = [given] if fixed is None else np.split(given, len(given)) if fixed == 1 else _whole(given, fixed)
-        made = np.concatenate([self.session.run(part) for part in parts])[: len(given)]
-        return torch.from_numpy(made).to(x.device)
-
-
-def _whole(given: np.ndarray, size: int) -> list[np.ndarray]:
-    """Parts of exactly ``size`` examples; the last one is filled up with its last example."""
-    missing = -len(given) % size
-    filled = np.concatenate([given, np.repeat(given[-1:], missing, axis=0)])
-    return np.split(filled, len(filled) // size)
-
-
-def require_onnx() -> None:
-    """UserError when this installation cannot open ONNX files."""
-    if importlib.util.find_spec("onnxruntime") is None or importlib.util.find_spec("onnx") is None:
-        raise UserError(
-            "ONNX files need packages that are not installed",
-            field="model",
-            hint="Run: pip install onnx onnxruntime onnxscript",
-        )

@@ -1,6 +1,6 @@
 """How the training loop trains on several processes: DDP or FSDP2, and what a step and an epoch do then.
 
-Called by the training loop and :mod:`engine.learn.fit`, always: in a world of one process every function here gives
+Called by the training loop and :mod:`engine.learn.here`, always: in a world of one process every function here gives
 back what it was given. A batch is the same batch whatever the number of processes; each process computes its share of
 it (:meth:`engine.compute.world.World.share`), so N processes take the steps that one would take, up to rounding.
 

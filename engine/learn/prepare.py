@@ -1,6 +1,6 @@
 """A model and a data set made ready for each other: what the data decides is filled in, both lie on the device.
 
-Called by :mod:`engine.learn.fit`, transfer and the learning-rate finder. Must not know how training goes.
+Called by :mod:`engine.learn.here`, transfer and the learning-rate finder. Must not know how training goes.
 """
 
 from __future__ import annotations

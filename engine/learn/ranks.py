@@ -1,4 +1,4 @@
-"""Training on several processes: the same :func:`engine.learn.fit.fit`, on every rank.
+"""Training on several processes: the same :func:`engine.learn.here.fit_here`, on every rank.
 
 Called by ``fit`` when its options ask for more than one process, and by each rank (:func:`main`, named in the job).
 Model, data and options travel as digests and JSON; every rank builds the same network from the same seed. Rank 0 writes
@@ -7,12 +7,11 @@ the result into the run's store.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
-from engine.artifacts import DatasetRef, ModelRef
+from engine.artifacts import DatasetRef, MetricsRef, ModelRef, Ref
 from engine.compute.devices import available_devices, find_device
 from engine.compute.world import World
 from engine.distributed.health import HANG_S
@@ -20,13 +19,13 @@ from engine.distributed.launch import Job, launch
 from engine.distributed.nodes import nodes_of
 from engine.errors import UserError
 from engine.learn.distil.options import DistilOptions
+from engine.learn.here import Fitted, fit_here
 from engine.learn.options import TrainingOptions
 from engine.learn.precision.options import PrecisionOptions
 from engine.runtime.models import read_spec
 from engine.spec import RunContext
 
-if TYPE_CHECKING:
-    from engine.learn.fit import Fitted
+R = TypeVar("R", bound=Ref)
 
 
 def fit_on_ranks(
@@ -46,8 +45,6 @@ def fit_on_ranks(
     UserError
         When this machine has not so many devices, or the model's code lives in one process only.
     """
-    from engine.learn.fit import Fitted
-
     device = str(wishes.get("device") or ctx.plan.device)
     _check([model, *([] if teacher is None else [teacher])], options, device)
     arguments = {
@@ -75,32 +72,31 @@ def fit_on_ranks(
         hang_s=options.hang_s or HANG_S,
     )
     made = launch(job, ctx)
-    return Fitted(_model(ctx, made["model"]), ctx.store.open(made["history"]))  # type: ignore[arg-type]  # a history
+    return Fitted(_opened(ctx, made["model"], ModelRef), _opened(ctx, made["history"], MetricsRef))
 
 
 def main(arguments: Mapping[str, Any], ctx: RunContext, world: World) -> dict[str, str]:
     """What each rank does; the digests of the result on rank 0."""
-    fit_here = importlib.import_module("engine.learn.fit").fit_here
-    validation = arguments["validation"]
+    validation, teacher = arguments["validation"], arguments["teacher"]
     options = dict(arguments["options"])
     kinds = {"watch": PrecisionOptions(**options["watch"]), "distil": DistilOptions(**options["distil"])}
     made = fit_here(
-        _model(ctx, arguments["model"]),
-        ctx.store.open(arguments["dataset"]),
-        None if validation is None else ctx.store.open(validation),
+        _opened(ctx, arguments["model"], ModelRef),
+        _opened(ctx, arguments["dataset"], DatasetRef),
+        None if validation is None else _opened(ctx, validation, DatasetRef),
         TrainingOptions(**{**options, **kinds}),
         ctx,
         arguments["wishes"],
         arguments["left_open"],
-        None if arguments["teacher"] is None else _model(ctx, arguments["teacher"]),
+        None if teacher is None else _opened(ctx, teacher, ModelRef),
         world,
     )
     return {} if made is None else {"model": made.model.digest, "history": made.history.digest}
 
 
-def _model(ctx: RunContext, digest: str) -> ModelRef:
+def _opened(ctx: RunContext, digest: str, kind: type[R]) -> R:
     ref = ctx.store.open(digest)
-    assert isinstance(ref, ModelRef)
+    assert isinstance(ref, kind)
     return ref
 
 

@@ -1,6 +1,6 @@
 """Recipes: settings that go well together, for everything that is left at its default.
 
-Called by :mod:`engine.learn.fit`, which knows the model and the data. Each entry has a row in ``benchmarks/training.py
+Called by :mod:`engine.learn.here`, which knows the model and the data. Each entry has a row in ``benchmarks/training.py
 --effects``, which measures what it brings.
 """
 

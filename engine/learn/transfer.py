@@ -19,7 +19,7 @@ from engine.compute.plan import applied
 from engine.errors import UserError
 from engine.learn.checkpoints.checkpoint import CheckpointFolder
 from engine.learn.choosing import block_plan
-from engine.learn.fit import Fitted, finished
+from engine.learn.here import Fitted, finished
 from engine.learn.loop import train
 from engine.learn.options import TrainingOptions
 from engine.learn.prepare import prepare

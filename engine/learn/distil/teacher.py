@@ -1,6 +1,6 @@
 """From a teacher that was trained here to what a student's training is given.
 
-Called by :mod:`engine.learn.fit`. Finds out whether both speak of the same things: task, classes, tokens; and whether
+Called by :mod:`engine.learn.here`. Finds out whether both speak of the same things: task, classes, tokens; and whether
 the teacher needs its examples prepared in another way than the student.
 """
 

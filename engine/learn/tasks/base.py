@@ -1,6 +1,6 @@
 """What a task is: how a model is completed from its data, what its targets are, its loss, and its numbers.
 
-Called by :mod:`engine.learn.fit`, the training loop and validation. A new task is one more file in this folder; the
+Called by :mod:`engine.learn.here`, the training loop and validation. A new task is one more file in this folder; the
 loop knows no task by name. Must not know the loop.
 
 Legend of shapes: B examples, K outputs of each, T tokens, V words of the vocabulary.

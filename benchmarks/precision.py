@@ -228,6 +228,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     os.environ.setdefault("DEEPSEEK_HOME", tempfile.mkdtemp())
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", tempfile.mkdtemp())  # what compiling takes the first time
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as a run sets it: other programs share the cores
     import torch
 

@@ -45,6 +45,8 @@ class Work:
     ----------
     length
         Steps of the training whose speed counts: some minutes on two cores in fp32.
+    turn
+        Steps that are timed in one turn.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Work:
     held_out: TrainingData
     options: TrainingOptions
     length: int
+    turn: int
     metric: str
 
 
@@ -72,7 +75,7 @@ def _resnet(options: argparse.Namespace) -> Work:
     )  # fmt: skip
     return Work(
         "ResNet-18, CIFAR-10" + ("" if options.data else " (drawn)"), lambda: build("resnet18", config),
-        TrainingData(Examples(x), y), TrainingData(Examples(held_x), held_y), chosen, 500, "validation_accuracy",
+        TrainingData(Examples(x), y), TrainingData(Examples(held_x), held_y), chosen, 500, 20, "validation_accuracy",
     )  # fmt: skip
 
 
@@ -112,7 +115,7 @@ def _digits(options: argparse.Namespace) -> Work:
     return Work(
         "convnet, digits", lambda: build("convnet", config), TrainingData(Examples(x[learn]), y[learn]),
         TrainingData(Examples(x[held]), y[held]),
-        TrainingOptions(epochs=2 if options.quick else 10, learning_rate=3e-3), 5_000, "validation_accuracy",
+        TrainingOptions(epochs=2 if options.quick else 10, learning_rate=3e-3), 5_000, 200, "validation_accuracy",
     )  # fmt: skip
 
 
@@ -136,7 +139,7 @@ def _text(options: argparse.Namespace) -> Work:
         TrainingData(Examples(tokens[:count]), None, derive=following),
         TrainingData(Examples(tokens[count:]), None, derive=following),
         TrainingOptions(task="language_model", epochs=1 if options.quick else 3, batch_size=32, learning_rate=1e-3),
-        10_000, "validation_token_accuracy",
+        10_000, 60, "validation_token_accuracy",
     )  # fmt: skip
 
 
@@ -222,9 +225,8 @@ def _ratios(first: Callable[[], float], second: Callable[[], float], rounds: int
 def overhead(options: argparse.Namespace) -> list[dict[str, Any]]:
     """What watching costs: adaptive over the same precision fixed."""
     rows = []
-    steps = {"ResNet-18": 20, "convnet": 200, "transformer": 60}
     for work in works(options):
-        count = 6 if options.quick else steps[work.name.split(",")[0]]
+        count = 6 if options.quick else work.turn
         for precision in ("bf16", "fp32"):
             choice = Choice(precision=precision)
             watched, plain = _adaptive(options, work, choice), _fixed(options, choice)
@@ -252,7 +254,7 @@ def speed(options: argparse.Namespace) -> list[dict[str, Any]]:
         timings = _exhaustive(work, open_plan, module, settings, rounds, each)
         best = min(timings, key=lambda choice: timings[choice].of(work.length))
         chosen, probe_s = _chosen(work, open_plan, module, options)
-        steps = 6 if options.quick else {"ResNet-18": 20, "convnet": 200, "transformer": 60}[work.name.split(",")[0]]
+        steps = 6 if options.quick else work.turn
         pairs = _in_turns(
             lambda w=work, c=chosen, n=steps: run(w, _adaptive(options, w, c), 0, n)[0],
             lambda w=work, c=best, n=steps: run(w, _fixed(options, c), 0, n)[0],

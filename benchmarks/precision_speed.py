@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from engine.artifacts import ArtifactStore
 from engine.compute import applied, resolve
+from engine.compute.probe import label
 from engine.compute.profile import workload_key
 from engine.learn import TrainingData, TrainingOptions, train
 from engine.learn.choosing import _candidates, _Trials, choose
@@ -276,10 +277,10 @@ def speed(options: argparse.Namespace) -> list[dict[str, Any]]:
             {"task": work.name, "steps": work.length, "best": str(best), "chosen": str(chosen),
              "of the best": [ratio, low, high], "of the best, steps": [step_ratio, step_low, step_high],
              "probe_s": probe_s, "over plain fp32": [plain, plain_low, plain_high],
-             "static": {_name(choice): [taken.step_s, taken.of(work.length)] for choice, taken in timings.items()}}
+             "static": {label(choice): [taken.step_s, taken.of(work.length)] for choice, taken in timings.items()}}
         )  # fmt: skip
         print(
-            f"{work.name:28} adaptive chose {_name(chosen)}, the best is {_name(best)}: "
+            f"{work.name:28} adaptive chose {label(chosen)}, the best is {label(best)}: "
             f"{ratio:.3f} of its speed ({low:.3f} to {high:.3f}; reach >= 0.97)\n"
             f"{'':28} without the first step {step_ratio:.3f} ({step_low:.3f} to {step_high:.3f}); "
             f"choosing took {probe_s:.1f} s, once for this machine\n"
@@ -289,17 +290,11 @@ def speed(options: argparse.Namespace) -> list[dict[str, Any]]:
         )
         for choice, taken in sorted(timings.items(), key=lambda pair: pair[1].of(work.length)):
             print(
-                f"{'':32}{_name(choice):32} {1000 * taken.step_s:9.2f} ms a step, "
+                f"{'':32}{label(choice):32} {1000 * taken.step_s:9.2f} ms a step, "
                 f"{taken.of(work.length):7.1f} s for {work.length} steps",
                 flush=True,
             )
     return rows
-
-
-def _name(choice: Choice) -> str:
-    from engine.compute.probe import label
-
-    return label(choice)
 
 
 def _every(plan: ExecutionPlan, module: nn.Module, data: TrainingData, compiled: bool) -> list[Choice]:
@@ -334,7 +329,7 @@ def _exhaustive(
             started = time.perf_counter()
             step()
             firsts[choice] = time.perf_counter() - started
-            print(f"  first step of {_name(choice)}: {firsts[choice]:.1f} s", file=sys.stderr, flush=True)
+            print(f"  first step of {label(choice)}: {firsts[choice]:.1f} s", file=sys.stderr, flush=True)
             step()
         for _ in range(rounds):
             for choice, step in steps.items():

@@ -11,6 +11,7 @@ on others. No table knows, and a few steps do.
 from __future__ import annotations
 
 import logging
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -38,8 +39,6 @@ NOISE = 0.02
 """Two times closer than that are equal, and the safer or simpler choice is taken."""
 SAMPLE_S = 0.005
 """Steps are timed in bundles at least that long: the clock and the device's queue have their own noise."""
-COMPILING_S = 40.0
-"""What the first compiled step is expected to take (ResNet-18, forward and backward, on 2 cores: 39 s)."""
 _SAFETY = {"fp16": 0, "bf16": 1, "tf32": 2, "fp32": 3}
 
 log = logging.getLogger(__name__)
@@ -103,6 +102,7 @@ def probe(
     budget_s: float,
     *,
     steps_left: int,
+    compiling_s: float = math.inf,
     device: torch.device | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> tuple[Choice, dict[str, float]]:
@@ -124,6 +124,8 @@ def probe(
         Seconds to spend; the least number of rounds is run in any case.
     steps_left
         Steps that the choice will serve.
+    compiling_s
+        What the first compiled step is expected to take; it is tried where the budget has that much left.
 
     Returns
     -------
@@ -147,7 +149,7 @@ def probe(
         best = _best(trials)
         compiled = best.choice.model_copy(update={"compile": True})
         left_s = budget_s - (clock() - started)
-        if compiled in candidates and left_s >= COMPILING_S:
+        if compiled in candidates and left_s >= compiling_s:
             trial = _compiled(make_step, compiled, place, clock)
             if trial is not None:
                 _race([best, trial], clock() + left_s, clock)

@@ -63,6 +63,18 @@ def test_ten_minutes_of_long_steps_are_measured_although_compiling_is_allowed(tm
     assert chosen(tmp_path, plan, steps=380)[0] == Choice()
 
 
+def test_what_compiling_is_expected_to_take_grows_with_the_layers_that_have_parameters(tmp_path, monkeypatch):
+    asked = []
+    plain = Choice(), {"fp32": 1.2}
+    monkeypatch.setattr(choosing, "_seconds", lambda *_: 1.2)
+    monkeypatch.setattr(choosing, "probe", lambda *_, **given: asked.append(given["compiling_s"]) or plain)
+    plan = OPEN.model_copy(update={"compile": "auto"})
+    deeper = nn.Sequential(*network()[:4], nn.Linear(144, 144), nn.ReLU(), nn.Linear(144, 3))
+    for module in (network(), deeper):
+        choose(plan, KEY, module, images(), OPTIONS, Recorder(tmp_path), 5000)
+    assert asked == [choosing.COMPILER_S + layers * choosing.LAYER_S for layers in (3, 4)]
+
+
 def test_measuring_leaves_the_network_and_the_generators_alone(tmp_path):
     module = network()
     before = copy.deepcopy(module.state_dict())

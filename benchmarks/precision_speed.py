@@ -9,6 +9,7 @@ beside it.
 from __future__ import annotations
 
 import argparse
+import functools
 import statistics
 import sys
 import tempfile
@@ -89,7 +90,8 @@ def _fixed(options: argparse.Namespace, choice: Choice) -> ExecutionPlan:
 
 
 def _adaptive(options: argparse.Namespace, work: Work, choice: Choice) -> ExecutionPlan:
-    plan = _plan(options, precision="adaptive", memory_format="auto", compile="auto")
+    # compiling is held to: a turn alone is too short to earn it, the training that it was chosen for is not
+    plan = _plan(options, precision="adaptive", memory_format="auto", compile=choice.compile)
     return plan.model_copy(update={"choices": {work.name: choice}})
 
 
@@ -234,8 +236,9 @@ def _exhaustive(
     return {choice: _Taken(firsts[choice], statistics.median(values)) for choice, values in times.items()}
 
 
+@functools.cache
 def _start_compiler() -> float:
-    """Seconds until the compiler is loaded, which every training that compiles pays once."""
+    """Seconds until the compiler is loaded: a training that compiles is a process of its own and pays them."""
     started = time.perf_counter()
     torch.compile(lambda x: x + 1)(torch.ones(2))
     return time.perf_counter() - started

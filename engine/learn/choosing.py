@@ -36,8 +36,8 @@ from engine.spec.context import Choice
 COMPILER_S, LAYER_S = 10.0, 0.4
 """What a first compiled step is expected to take: to load the compiler, and for each layer with parameters.
 
-On 2 cores, from an empty cache, with about 9 s of loading: ResNet-18 (41 layers) 21 to 33 s, a decoder (38) 18 to 23 s, a
-convnet (7) 13 to 18 s."""
+On 2 cores, from an empty cache, with about 9 s of loading: ResNet-18 (41 layers) 21 to 33 s, a decoder (38) 18 to 23 s,
+a convnet (7) 13 to 18 s."""
 
 
 def block_plan(plan: ExecutionPlan, wishes: Mapping[str, Any]) -> ExecutionPlan:
